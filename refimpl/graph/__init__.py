@@ -1,0 +1,5 @@
+"""The models as pure functions over (ops, cfg, params, inputs): the textbook.
+
+Read in order: interface.py (what an operation is), encoder.py (the blocks every tower is made
+of), clip.py (the two towers and what joins them), losses.py.
+"""

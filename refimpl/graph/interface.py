@@ -1,0 +1,120 @@
+"""The operations a model may use: one protocol, many interpreters.
+
+The graph is written once, over an `ops` that is handed in. refimpl/ops.py is the first
+interpreter and the definition the others are judged by; trace.py wraps any of them. The graph
+itself uses operators, indexing, `.shape`, `.reshape` and `.swapaxes`, which numpy and torch
+share; everything else is an operation below.
+
+Shapes and formulas stand with the definitions in refimpl/ops.py. Read next: graph/encoder.py.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from refimpl.shapes import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Which keys a query may see: a small value that every interpreter draws its own mask from.
+
+    Attributes:
+        causal: query i sees keys 0..i only.
+        key_padding: (B, L) of bool, true where a key may be seen; None hides no key.
+
+    A row that sees no key at all spreads its attention evenly over all L keys, as Transformers
+    5.23 (eager) does.
+    """
+
+    causal: bool = False
+    key_padding: Array | None = None
+
+
+@runtime_checkable
+class Node(Protocol):
+    """Any node of a parameter tree: it knows the name it hangs under in the checkpoint."""
+
+    @property
+    def path(self) -> str:
+        """Dotted name in the checkpoint; the root's is the empty string."""
+
+
+@runtime_checkable
+class Tap(Protocol):
+    """Names an intermediate value, and gives back the value to go on with."""
+
+    def __call__(self, p: Node, point: str, x: Array) -> Array:
+        """Name `x` the value at `point` of node `p`."""
+
+
+@runtime_checkable
+class Ops(Protocol):
+    """What an interpreter must offer; a module or an object.
+
+    Operations that hide intermediates (`linear_activation`, `attention`) take their node and a
+    `tap`, so that a wrapper can watch inside.
+    """
+
+    def tap(self, p: Node, point: str, x: Array) -> Array:
+        """Name an intermediate value; a plain interpreter returns it untouched."""
+
+    def embedding(self, table: Array, ids: Array) -> Array:
+        """Rows of a table by id."""
+
+    def patch_embedding(self, pixels: Array, weight: Array, bias: Array | None) -> Array:
+        """Cut pictures into patches and project each."""
+
+    def interpolate_positions(self, table: Array, height: int, width: int) -> Array:
+        """Resample a square grid of position embeddings to another grid."""
+
+    def concatenate(self, parts: list[Array], axis: int) -> Array:
+        """Join arrays along an axis."""
+
+    def repeat_batch(self, row: Array, batch: int) -> Array:
+        """Repeat one value for each item of a batch."""
+
+    def layer_norm(self, x: Array, weight: Array, bias: Array, eps: float) -> Array:
+        """Give each row mean 0 and variance 1, then scale and shift it."""
+
+    def linear(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        """Multiply by a weight matrix and add a bias."""
+
+    def linear_activation(
+        self, p: Any, x: Array, activation: str, *, tap: Tap | None = None
+    ) -> Array:
+        """Apply the first linear layer of an MLP and its activation."""
+
+    def attention(
+        self,
+        p: Node,
+        q: Array,
+        k: Array,
+        v: Array,
+        *,
+        heads: int,
+        mask: Mask,
+        scale: float,
+        tap: Tap | None = None,
+    ) -> Array:
+        """Scaled dot-product attention with several heads."""
+
+    def argmax(self, x: Array) -> Array:
+        """Index of the largest value of each row, the first one on ties."""
+
+    def pick_rows(self, x: Array, index: Array) -> Array:
+        """One position of each item of a batch."""
+
+    def mean(self, x: Array, axis: int) -> Array:
+        """Average along an axis."""
+
+    def l2_normalize(self, x: Array) -> Array:
+        """Divide each row by its Euclidean length."""
+
+    def exp(self, x: Array) -> Array:
+        """Exponential of each element."""
+
+    def log_softmax(self, x: Array) -> Array:
+        """Logarithm of the softmax over the last axis."""
+
+    def log_sigmoid(self, x: Array) -> Array:
+        """Logarithm of the sigmoid of each element."""

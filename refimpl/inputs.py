@@ -1,0 +1,140 @@
+"""Checking what callers hand to a model: one clear error instead of a wrong or cryptic result.
+
+Called by models.py before the graph runs; the graph itself trusts its inputs.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from refimpl.configs import CLIPTextConfig, CLIPVisionConfig
+from refimpl.errors import InputError
+from refimpl.shapes import Array, Bool, Float, Int, Num
+
+
+def check_ids(cfg: CLIPTextConfig, input_ids: Any) -> Int[Array, "B L"]:
+    """Return token ids as (B, L) of int64; one text may come without the batch axis.
+
+    Raises:
+        InputError: no ids, not whole numbers, not in the vocabulary, or too long a text.
+    """
+    if input_ids is None:
+        raise InputError("input_ids are missing: the text tower needs token ids of shape (B, L)")
+    ids = _array("input_ids", input_ids)
+    if ids.dtype.kind not in "iu":
+        raise InputError(f"input_ids must be whole numbers; got dtype {ids.dtype}")
+    if ids.ndim not in (1, 2) or ids.shape[-1] == 0:
+        raise InputError(f"input_ids must be (B, L) with L at least 1; got shape {ids.shape}")
+    ids = ids.reshape(-1, ids.shape[-1]).astype(np.int64)
+    longest = cfg.max_position_embeddings
+    if ids.shape[1] > longest:
+        raise InputError(
+            f"input_ids have {ids.shape[1]} tokens, the model has positions for {longest} "
+            "(max_position_embeddings); tokenize with truncation=True"
+        )
+    _check_range("input_ids", ids, cfg.vocab_size, "vocab_size")
+    return ids
+
+
+def check_position_ids(
+    cfg: CLIPTextConfig, position_ids: Any, shape: tuple[int, ...]
+) -> Int[Array, "#B L"] | None:
+    """Return position ids as (1, L) or (B, L) of int64, or None if there are none."""
+    if position_ids is None:
+        return None
+    ids = _array("position_ids", position_ids)
+    if ids.ndim == 1:
+        ids = ids[None]
+    if ids.dtype.kind not in "iu" or ids.ndim != 2 or ids.shape not in (shape, (1, shape[1])):
+        raise InputError(
+            f"position_ids must be whole numbers of shape {(1, shape[1])} or {shape}; "
+            f"got {ids.dtype} of shape {ids.shape}"
+        )
+    _check_range("position_ids", ids, cfg.max_position_embeddings, "max_position_embeddings")
+    return ids.astype(np.int64)
+
+
+def check_attention_mask(mask: Any, shape: tuple[int, ...]) -> Bool[Array, "B L"] | None:
+    """Return a mask as (B, L) of bool, true where it was not 0; None if there is none."""
+    if mask is None:
+        return None
+    array = _array("attention_mask", mask)
+    if array.ndim == 1:
+        array = array[None]
+    if array.shape != shape:
+        raise InputError(
+            f"attention_mask must have the shape of input_ids, {shape}; got {array.shape}"
+        )
+    return array != 0
+
+
+def check_pixels(
+    cfg: CLIPVisionConfig, pixel_values: Any, dtype: np.dtype[Any], interpolate: bool
+) -> Float[Array, "B C Y X"]:
+    """Return pixels as (B, channels, height, width) in the model's dtype.
+
+    Raises:
+        InputError: no pixels, not four axes, wrong channels, wrong size without interpolation,
+            or NaN among them.
+    """
+    if pixel_values is None:
+        raise InputError(
+            "pixel_values are missing: the image tower needs pixels of shape (B, C, H, W)"
+        )
+    pixels = _array("pixel_values", pixel_values)
+    if pixels.dtype.kind not in "fiu" or pixels.ndim != 4:
+        raise InputError(
+            f"pixel_values must be numbers of shape (B, {cfg.num_channels}, height, width); "
+            f"got {pixels.dtype} of shape {pixels.shape}"
+        )
+    if pixels.shape[1] != cfg.num_channels:
+        last = " Channels seem to come last." if pixels.shape[3] == cfg.num_channels else ""
+        raise InputError(
+            f"pixel_values must have {cfg.num_channels} channels on axis 1; "
+            f"got shape {pixels.shape}.{last}"
+        )
+    _check_picture_size(cfg, pixels.shape[2], pixels.shape[3], interpolate)
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise InputError("pixel_values hold NaN or infinity")
+    return pixels.astype(dtype, copy=False)
+
+
+def check_labels(labels: Any, logits: Num[Array, "B N"]) -> Num[Array, "..."]:
+    """Return labels as an array with one entry for each picture."""
+    array = _array("labels", labels)
+    if array.shape[:1] != logits.shape[:1]:
+        raise InputError(
+            f"labels must have one entry for each of {logits.shape[0]} pictures; "
+            f"got shape {array.shape}"
+        )
+    return array
+
+
+def _check_picture_size(cfg: CLIPVisionConfig, height: int, width: int, interpolate: bool) -> None:
+    size, patch = cfg.image_size, cfg.patch_size
+    if not interpolate and (height, width) != (size, size):
+        raise InputError(
+            f"pixel_values are {height}×{width}, the model takes {size}×{size}; resize them, or "
+            "pass interpolate_pos_encoding=True"
+        )
+    if height < patch or width < patch:
+        raise InputError(
+            f"pixel_values are {height}×{width}, less than one patch of {patch}×{patch}"
+        )
+
+
+def _check_range(name: str, ids: Int[Array, "B L"], limit: int, why: str) -> None:
+    if ids.size and (ids.min() < 0 or ids.max() >= limit):
+        bad = ids[(ids < 0) | (ids >= limit)][0]
+        raise InputError(f"{name} must lie from 0 to {limit - 1} ({why} {limit}); got {bad}")
+
+
+def _array(name: str, value: Any) -> Num[Array, "..."] | Bool[Array, "..."]:
+    """Turn lists and arrays of other libraries into a numpy array of numbers."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"{name} cannot be read as an array: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name} must be numbers; got dtype {array.dtype}")
+    return array

@@ -1,0 +1,451 @@
+"""The class-shaped face: CLIPModel and its kin, with the arguments and outputs upstream documents.
+
+Thin: each class checks its inputs, runs functions of graph/clip.py, and names the results
+(outputs.py). Loading and saving come from pretrained.py.
+
+The contract is Transformers' documented version-4 surface: `get_*_features` return bare arrays,
+and `pooler_output` inside a composite output is not projected (version 5 changed both).
+
+>>> from refimpl.configs import CLIPConfig
+>>> tower = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+>>> model = CLIPModel(CLIPConfig(
+...     text_config=tower, vision_config={**tower, "image_size": 8, "patch_size": 4}))
+>>> model(input_ids=[[1, 2]], pixel_values=np.zeros((3, 3, 8, 8))).logits_per_image.shape
+(3, 1)
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
+from refimpl.errors import InputError
+from refimpl.graph import clip, losses
+from refimpl.graph.interface import Ops
+from refimpl.inputs import (
+    check_attention_mask,
+    check_ids,
+    check_labels,
+    check_pixels,
+    check_position_ids,
+)
+from refimpl.outputs import (
+    BaseModelOutputWithPooling,
+    CLIPOutput,
+    CLIPTextModelOutput,
+    CLIPVisionModelOutput,
+    ImageClassifierOutput,
+    ModelOutput,
+)
+from refimpl.pretrained import ConfigT, PreTrainedModel, TreeT
+from refimpl.shapes import Array, Float
+from refimpl.trace import Record
+
+OutputT = TypeVar("OutputT", bound=ModelOutput)
+
+
+class _Clip(PreTrainedModel[ConfigT, TreeT]):
+    """How every class below runs a tower and gives back its results."""
+
+    def _see(
+        self,
+        cfg: CLIPVisionConfig,
+        p: clip.VisionTower,
+        pixel_values: Any,
+        interpolate_pos_encoding: bool,
+        states: bool | None = False,
+        attentions: bool | None = False,
+    ) -> BaseModelOutputWithPooling:
+        """Run the image tower."""
+        pixels = check_pixels(cfg, pixel_values, self.dtype, interpolate_pos_encoding)
+
+        def run(ops: Ops) -> clip.Pooled:
+            return clip.vision_tower(ops, cfg, p, pixels, interpolate_pos_encoding)
+
+        return self._watched(run, p.path, cfg.num_hidden_layers, states, attentions)
+
+    def _read(
+        self,
+        cfg: CLIPTextConfig,
+        p: clip.TextTower,
+        input_ids: Any,
+        attention_mask: Any,
+        position_ids: Any,
+        states: bool | None = False,
+        attentions: bool | None = False,
+    ) -> BaseModelOutputWithPooling:
+        """Run the text tower."""
+        ids = check_ids(cfg, input_ids)
+        mask = check_attention_mask(attention_mask, ids.shape)
+        positions = check_position_ids(cfg, position_ids, ids.shape)
+
+        def run(ops: Ops) -> clip.Pooled:
+            return clip.text_tower(ops, cfg, p, ids, mask, positions)
+
+        return self._watched(run, p.path, cfg.num_hidden_layers, states, attentions)
+
+    def _watched(
+        self,
+        run: Callable[[Ops], clip.Pooled],
+        path: str,
+        layers: int,
+        states: bool | None,
+        attentions: bool | None,
+    ) -> BaseModelOutputWithPooling:
+        """Run a tower and take the hidden states and attentions from its taps."""
+        want_states = self.config.output_hidden_states if states is None else states
+        want_probs = self.config.output_attentions if attentions is None else attentions
+        at = [f"{path}.encoder.layers.{index}" for index in range(layers)]
+        state_names = [f"{path}.encoder.input", *(f"{each}.output" for each in at)]
+        prob_names = [f"{each}.self_attn.probs" for each in at]
+        wanted = {*(state_names if want_states else ()), *(prob_names if want_probs else ())}
+        values: dict[str, Array] = {}
+        ops = Record(self.ops, values, wanted.__contains__) if wanted else self.ops
+        last_hidden_state, pooled = run(ops)  # type: ignore[arg-type]  # Record is Ops by getattr
+        return BaseModelOutputWithPooling(
+            last_hidden_state,
+            pooled,
+            tuple(values[name] for name in state_names) if want_states else None,
+            tuple(values[name] for name in prob_names) if want_probs else None,
+        )
+
+    def _returned(self, output: OutputT, return_dict: bool | None) -> OutputT | tuple[Any, ...]:
+        """Give back the named output, or the tuple if that is asked for."""
+        named = self.config.return_dict if return_dict is None else return_dict
+        return output if named else output.to_tuple()
+
+
+class CLIPTextModel(_Clip[CLIPTextConfig, clip.TextModel]):
+    """The text tower alone."""
+
+    config_class = CLIPTextConfig
+
+    @classmethod
+    def spec(cls, config: CLIPTextConfig) -> clip.TextModel:
+        """Tree of the weights that a config promises."""
+        return clip.TextModel("", clip.text_tower_spec(config), None)
+
+    def __call__(
+        self,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        position_ids: Any = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> BaseModelOutputWithPooling | tuple[Any, ...]:
+        """Read texts.
+
+        Args:
+            input_ids: (B, L) token ids.
+            attention_mask: (B, L), 0 where a token is padding; None sees all.
+            position_ids: (B, L) or (1, L) positions; None counts from 0.
+            output_attentions: return every layer's attention probabilities.
+            output_hidden_states: return every layer's hidden state.
+            return_dict: False returns a plain tuple.
+
+        Raises:
+            InputError: an input has the wrong shape, kind or range, or the text is too long.
+        """
+        output = self._read(
+            self.config,
+            self.params.text_model,
+            input_ids,
+            attention_mask,
+            position_ids,
+            output_hidden_states,
+            output_attentions,
+        )
+        return self._returned(output, return_dict)
+
+
+class CLIPVisionModel(_Clip[CLIPVisionConfig, clip.VisionModel]):
+    """The image tower alone."""
+
+    config_class = CLIPVisionConfig
+
+    @classmethod
+    def spec(cls, config: CLIPVisionConfig) -> clip.VisionModel:
+        """Tree of the weights that a config promises."""
+        return clip.VisionModel("", clip.vision_tower_spec(config), None)
+
+    def __call__(
+        self,
+        pixel_values: Any = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        interpolate_pos_encoding: bool = False,
+        return_dict: bool | None = None,
+    ) -> BaseModelOutputWithPooling | tuple[Any, ...]:
+        """See pictures.
+
+        Args:
+            pixel_values: (B, channels, image_size, image_size), normalised by the processor.
+            output_attentions: return every layer's attention probabilities.
+            output_hidden_states: return every layer's hidden state.
+            interpolate_pos_encoding: take pictures of any size of at least one patch.
+            return_dict: False returns a plain tuple.
+
+        Raises:
+            InputError: the pixels have the wrong shape or size, or hold NaN.
+        """
+        output = self._see(
+            self.config,
+            self.params.vision_model,
+            pixel_values,
+            interpolate_pos_encoding,
+            output_hidden_states,
+            output_attentions,
+        )
+        return self._returned(output, return_dict)
+
+
+class CLIPTextModelWithProjection(_Clip[CLIPTextConfig, clip.TextModel]):
+    """The text tower and its projection into the joint space."""
+
+    config_class = CLIPTextConfig
+
+    @classmethod
+    def spec(cls, config: CLIPTextConfig) -> clip.TextModel:
+        """Tree of the weights; the projection's width is the tower's own `projection_dim`."""
+        projection = clip.projection_spec(
+            "text_projection", config, config.projection_dim, config.initializer_factor
+        )
+        return clip.TextModel("", clip.text_tower_spec(config), projection)
+
+    def __call__(
+        self,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        position_ids: Any = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> CLIPTextModelOutput | tuple[Any, ...]:
+        """Read texts; arguments as in `CLIPTextModel`. `text_embeds` is not normalised."""
+        tower = self._read(
+            self.config,
+            self.params.text_model,
+            input_ids,
+            attention_mask,
+            position_ids,
+            output_hidden_states,
+            output_attentions,
+        )
+        assert self.params.text_projection is not None
+        embeds = clip.project(self.ops, self.params.text_projection, tower.pooler_output)
+        output = CLIPTextModelOutput(
+            embeds, tower.last_hidden_state, tower.hidden_states, tower.attentions
+        )
+        return self._returned(output, return_dict)
+
+
+class CLIPVisionModelWithProjection(_Clip[CLIPVisionConfig, clip.VisionModel]):
+    """The image tower and its projection into the joint space."""
+
+    config_class = CLIPVisionConfig
+
+    @classmethod
+    def spec(cls, config: CLIPVisionConfig) -> clip.VisionModel:
+        """Tree of the weights; the projection's width is the tower's own `projection_dim`."""
+        projection = clip.projection_spec(
+            "visual_projection", config, config.projection_dim, config.initializer_factor
+        )
+        return clip.VisionModel("", clip.vision_tower_spec(config), projection)
+
+    def __call__(
+        self,
+        pixel_values: Any = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        interpolate_pos_encoding: bool = False,
+        return_dict: bool | None = None,
+    ) -> CLIPVisionModelOutput | tuple[Any, ...]:
+        """See pictures; arguments as in `CLIPVisionModel`. `image_embeds` is not normalised."""
+        tower = self._see(
+            self.config,
+            self.params.vision_model,
+            pixel_values,
+            interpolate_pos_encoding,
+            output_hidden_states,
+            output_attentions,
+        )
+        assert self.params.visual_projection is not None
+        embeds = clip.project(self.ops, self.params.visual_projection, tower.pooler_output)
+        output = CLIPVisionModelOutput(
+            embeds, tower.last_hidden_state, tower.hidden_states, tower.attentions
+        )
+        return self._returned(output, return_dict)
+
+
+class CLIPModel(_Clip[CLIPConfig, clip.Clip]):
+    """Both towers and what joins them."""
+
+    config_class = CLIPConfig
+
+    @classmethod
+    def spec(cls, config: CLIPConfig) -> clip.Clip:
+        """Tree of the weights that a config promises."""
+        return clip.clip_spec(config)
+
+    def get_text_features(
+        self,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        position_ids: Any = None,
+    ) -> Float[Array, "B E"]:
+        """Project texts into the joint space, (B, E); not normalised.
+
+        Source: Transformers 4.57; version 5 returns an object instead of the array.
+        """
+        cfg, p = self.config.text_config, self.params
+        tower = self._read(cfg, p.text_model, input_ids, attention_mask, position_ids)
+        return clip.project(self.ops, p.text_projection, tower.pooler_output)
+
+    def get_image_features(
+        self, pixel_values: Any = None, interpolate_pos_encoding: bool = False
+    ) -> Float[Array, "B E"]:
+        """Project pictures into the joint space, (B, E); not normalised."""
+        cfg, p = self.config.vision_config, self.params
+        tower = self._see(cfg, p.vision_model, pixel_values, interpolate_pos_encoding)
+        return clip.project(self.ops, p.visual_projection, tower.pooler_output)
+
+    def __call__(
+        self,
+        input_ids: Any = None,
+        pixel_values: Any = None,
+        attention_mask: Any = None,
+        position_ids: Any = None,
+        return_loss: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        interpolate_pos_encoding: bool = False,
+        return_dict: bool | None = None,
+    ) -> CLIPOutput | tuple[Any, ...]:
+        """Compare texts with pictures.
+
+        Args:
+            input_ids: (T, L) token ids.
+            pixel_values: (I, channels, image_size, image_size), normalised by the processor.
+            attention_mask: (T, L), 0 where a token is padding; None sees all.
+            position_ids: (T, L) or (1, L) positions; None counts from 0.
+            return_loss: also return the contrastive loss; needs as many texts as pictures.
+            output_attentions: return every layer's attention probabilities.
+            output_hidden_states: return every layer's hidden state.
+            interpolate_pos_encoding: take pictures of any size of at least one patch.
+            return_dict: False returns a plain tuple.
+
+        Raises:
+            InputError: an input has the wrong shape, kind or range; the text is too long; or
+                the loss was asked for and texts and pictures differ in number.
+        """
+        cfg, p, ops = self.config, self.params, self.ops
+        want = (output_hidden_states, output_attentions)
+        vision = self._see(
+            cfg.vision_config, p.vision_model, pixel_values, interpolate_pos_encoding, *want
+        )
+        text = self._read(
+            cfg.text_config, p.text_model, input_ids, attention_mask, position_ids, *want
+        )
+        text_features = clip.project(ops, p.text_projection, text.pooler_output)
+        image_features = clip.project(ops, p.visual_projection, vision.pooler_output)
+        found = clip.compare(ops, p, text_features, image_features)
+        loss = self._loss(found.logits_per_text) if return_loss else None
+        return self._returned(CLIPOutput(loss, *found, text, vision), return_dict)
+
+    def _loss(self, logits_per_text: Float[Array, "T I"]) -> Float[Array, ""]:
+        texts, images = logits_per_text.shape
+        if texts != images:
+            raise InputError(
+                f"return_loss needs pairs, as many texts as pictures; got {texts} texts and "
+                f"{images} pictures"
+            )
+        return losses.contrastive(self.ops, logits_per_text)
+
+
+class CLIPForImageClassification(_Clip[CLIPConfig, clip.ImageClassifier]):
+    """The image tower with a linear classification head over the mean of its patch tokens.
+
+    The head's width is the config's `num_labels`; without labels it is the identity.
+    """
+
+    config_class = CLIPConfig
+    fresh_if_missing = ("classifier.weight", "classifier.bias")
+
+    @classmethod
+    def spec(cls, config: CLIPConfig) -> clip.ImageClassifier:
+        """Tree of the weights that a config promises."""
+        tower = config.vision_config
+        head = clip.projection_spec(
+            "classifier", tower, config.num_labels, config.initializer_factor, bias=True
+        )
+        return clip.ImageClassifier(
+            "", clip.vision_tower_spec(tower), head if config.num_labels else None
+        )
+
+    def __call__(
+        self,
+        pixel_values: Any = None,
+        labels: Any = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        interpolate_pos_encoding: bool = False,
+        return_dict: bool | None = None,
+    ) -> ImageClassifierOutput | tuple[Any, ...]:
+        """Score the classes of pictures.
+
+        Args:
+            pixel_values: (B, channels, image_size, image_size), normalised by the processor.
+            labels: what is right; adds the loss. The config's `problem_type` says which: mean
+                squared error (regression), cross entropy (single label: (B,) class indices,
+                −100 ignored), binary cross entropy (several labels: (B, labels) of 0 to 1). If it
+                is not set: one label is a regression, whole-number labels are single, others
+                several; upstream then writes its choice into the config, we do not.
+            output_attentions: return every layer's attention probabilities.
+            output_hidden_states: return every layer's hidden state.
+            interpolate_pos_encoding: take pictures of any size of at least one patch.
+            return_dict: False returns a plain tuple.
+
+        Raises:
+            InputError: pixels or labels have the wrong shape, kind or range.
+        """
+        tower = self._see(
+            self.config.vision_config,
+            self.params.vision_model,
+            pixel_values,
+            interpolate_pos_encoding,
+            output_hidden_states,
+            output_attentions,
+        )
+        logits = clip.classify(self.ops, self.params, tower.last_hidden_state)
+        loss = None if labels is None else self._loss(logits, labels)
+        output = ImageClassifierOutput(loss, logits, tower.hidden_states, tower.attentions)
+        return self._returned(output, return_dict)
+
+    def _loss(self, logits: Float[Array, "B N"], labels: Any) -> Float[Array, ""]:
+        """Loss of the kind that the config or the labels ask for."""
+        array, count = check_labels(labels, logits), logits.shape[1]
+        kind = self.config.problem_type
+        if kind is None:
+            single = count > 1 and array.dtype.kind in "iu"
+            several = "single_label_classification" if single else "multi_label_classification"
+            kind = "regression" if count == 1 else several
+        if kind == "single_label_classification":
+            rows = array.reshape(-1)
+            ignored = rows == losses.IGNORED_LABEL
+            known = ignored | ((rows >= 0) & (rows < count))
+            fits = array.dtype.kind in "iu" and rows.shape == logits.shape[:1]
+            if not fits or not known.all() or ignored.all():
+                raise InputError(
+                    f"labels must be one class index from 0 to {count - 1} (or −100 to ignore) "
+                    f"for each picture, not all ignored; got {array.tolist()}"
+                )
+            return losses.cross_entropy(self.ops, logits, rows.astype(np.int64))
+        if array.size != logits.size:
+            raise InputError(f"labels must have the logits' shape {logits.shape}; got {array.shape}")
+        values = array.astype(self.dtype).reshape(logits.shape)
+        loss = (
+            losses.mean_squared_error if kind == "regression" else losses.binary_cross_entropy
+        )
+        return loss(self.ops, logits, values)

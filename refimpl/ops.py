@@ -1,0 +1,285 @@
+"""The operations, in numpy: the definition every other interpreter is judged by.
+
+Called by graph/ through the `Ops` protocol (graph/interface.py). Twin: kernels/ops.py, to come.
+Read in order: linear, layer_norm, attention. The activations have a file of their own
+(activations.py), as has the resampling of positions (interpolation.py).
+
+No operation changes its arguments: a value that was tapped stays what it was. Everything is
+computed in the dtype of the weights, float32 or float64.
+"""
+
+import math
+
+import numpy as np
+
+from refimpl.activations import activation as activation_named
+from refimpl.errors import InputError
+from refimpl.graph.encoder import Mlp
+from refimpl.graph.interface import Mask, Node, Tap
+from refimpl.interpolation import resample_grid
+from refimpl.shapes import Array, Bool, Float, Int, Num, Shaped
+
+
+def tap(p: Node, point: str, x: Array) -> Array:
+    """Name the value `x` the `point` of node `p`; here nobody listens, so return it."""
+    return x
+
+
+# Inputs to tokens
+
+
+def embedding(table: Float[Array, "V D"], ids: Int[Array, "*b"]) -> Float[Array, "*b D"]:
+    """Look up rows of a table: y[...] = table[ids[...]].
+
+    >>> embedding(np.eye(3), np.array([2, 0])).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    rows: Array = table[ids]
+    return rows
+
+
+def patch_embedding(
+    pixels: Float[Array, "B C Y X"],
+    weight: Float[Array, "D C p p"],
+    bias: Float[Array, " D"] | None,
+) -> Float[Array, "B P D"]:
+    """Cut pictures into p × p patches, row by row, and project each to D numbers.
+
+    It is a convolution whose stride is its kernel, so each patch meets the kernel once and the
+    whole is one matrix product. Pixels are cast to the weight's dtype first.
+
+    Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), equation 1.
+    Trap:   rows and columns that do not fill a patch are dropped, not padded.
+    """
+    width, channels, patch, _ = weight.shape
+    batch, _, height, across = pixels.shape
+    rows, columns = height // patch, across // patch
+    whole = pixels[:, :, : rows * patch, : columns * patch].astype(weight.dtype, copy=False)
+    cut = whole.reshape(batch, channels, rows, patch, columns, patch)
+    patches = cut.transpose(0, 2, 4, 1, 3, 5).reshape(batch, rows * columns, -1)
+    return linear(patches, weight.reshape(width, -1), bias)
+
+
+def interpolate_positions(
+    table: Float[Array, "P D"], height: int, width: int
+) -> Float[Array, "Q D"]:
+    """Resample the position embeddings of a square grid of patches to `height` × `width`.
+
+    Source: Transformers 5.23, `interpolate_pos_encoding`: bicubic, a = −0.75, no antialias.
+
+    Raises:
+        InputError: the table does not hold a square grid.
+    """
+    side = math.isqrt(table.shape[0])
+    if side * side != table.shape[0]:
+        raise InputError(
+            f"interpolate_positions: the table has {table.shape[0]} positions, no square grid"
+        )
+    resampled = resample_grid(table.reshape(side, side, -1), height, width)
+    return resampled.reshape(height * width, -1)
+
+
+def concatenate(parts: list[Array], axis: int) -> Array:
+    """Join arrays along an axis."""
+    return np.concatenate(parts, axis=axis)
+
+
+def repeat_batch(row: Float[Array, " D"], batch: int) -> Float[Array, "batch 1 D"]:
+    """Repeat one vector for each item of a batch."""
+    return np.broadcast_to(row, (batch, 1, row.shape[-1]))
+
+
+# Inside a layer
+
+
+def linear(
+    x: Float[Array, "*b I"],
+    weight: Float[Array, "O I"],
+    bias: Float[Array, " O"] | None = None,
+) -> Float[Array, "*b O"]:
+    """Multiply by a weight matrix and add a bias: y = x Wᵀ + b.
+
+    All leading axes of x are rows of one matrix product.
+
+    Trap: checkpoints store W as (out, in), so it is the transpose that multiplies.
+
+    >>> linear(np.float32([[1, 2]]), np.float32([[3, 4], [5, 6]]), np.float32([0, 1])).tolist()
+    [[11.0, 18.0]]
+    """
+    if x.shape[-1] != weight.shape[1]:
+        raise InputError(
+            f"linear: weight {weight.shape} takes rows of {weight.shape[1]}; x is {x.shape}"
+        )
+    rows = x.reshape(-1, x.shape[-1])
+    y = rows @ weight.T
+    if bias is not None:
+        y += bias
+    return y.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def linear_activation(
+    p: Mlp, x: Float[Array, "*b D"], activation: str, *, tap: Tap = tap
+) -> Float[Array, "*b M"]:
+    """First half of an MLP: activation(x W₁ᵀ + b₁), the product tapped before it is bent.
+
+    `activation` is a name of activations.ACTIVATIONS, as configs spell it.
+
+    Raises:
+        InputError: the activation is unknown.
+    """
+    y = tap(p, "fc1", linear(x, p.fc1.weight, p.fc1.bias))
+    return tap(p, "activation", activation_named(activation)(y))
+
+
+def layer_norm(
+    x: Float[Array, "*b D"], weight: Float[Array, " D"], bias: Float[Array, " D"], eps: float
+) -> Float[Array, "*b D"]:
+    """Give each row of the last axis mean 0 and variance 1, then scale and shift it.
+
+    y = (x − mean) / √(var + eps) · weight + bias, with the biased variance (divide by D).
+
+    Source: Ba et al. 2016 (arXiv:1607.06450); openai/CLIP d05afc4, clip/model.py, LayerNorm.
+    Trap:   eps is 1e-5 in CLIP and 1e-6 in SigLIP, so it has no default; it sits in the root.
+
+    >>> layer_norm(np.float32([[1, 3]]), np.ones(2, "f4"), np.zeros(2, "f4"), eps=0.0).tolist()
+    [[-1.0, 1.0]]
+    """
+    if weight.shape != x.shape[-1:]:
+        raise InputError(
+            f"layer_norm: weight must be {x.shape[-1:]}, the last axis of x {x.shape}; "
+            f"got {weight.shape}. One tower's weights on the other?"
+        )
+    y = x - x.mean(axis=-1, keepdims=True)
+    variance = np.einsum("...d,...d->...", y, y)[..., None] / x.dtype.type(x.shape[-1])
+    y /= np.sqrt(variance + eps)
+    y *= weight
+    y += bias
+    return y
+
+
+def attention(
+    p: Node,
+    q: Float[Array, "B L D"],
+    k: Float[Array, "B S D"],
+    v: Float[Array, "B S D"],
+    *,
+    heads: int,
+    mask: Mask,
+    scale: float,
+    tap: Tap = tap,
+) -> Float[Array, "B L D"]:
+    """Scaled dot-product attention with several heads.
+
+    Per head: scores = scale · q kᵀ; probs = softmax(scores) over the keys that the mask shows;
+    context = probs v. Head h owns columns h·K to (h+1)·K, K = D / heads. Taps: `scores` (before
+    the mask), `probs`, `context`.
+
+    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2; masked rows as in
+            Transformers 5.23, modeling_clip.py, eager_attention_forward.
+    Trap:   a hidden score is the most negative finite number, not −∞: a row that may see
+            nothing then gives every key the same weight instead of NaN.
+    """
+    q, k, v = (_split_heads(x, heads) for x in (q, k, v))  # (B, H, L, K)
+    scores = q @ k.swapaxes(2, 3)  # (B, H, L, S)
+    scores *= scale
+    tap(p, "scores", scores)
+    visible = _visible(mask, scores.shape[2], scores.shape[3])
+    if visible is not None:
+        scores = np.where(visible, scores, np.finfo(scores.dtype).min)
+    probs = tap(p, "probs", softmax(scores))
+    context = (probs @ v).swapaxes(1, 2)  # (B, L, H, K)
+    return tap(p, "context", context.reshape(*context.shape[:2], -1))
+
+
+def _split_heads(x: Float[Array, "B L D"], heads: int) -> Float[Array, "B H L K"]:
+    """View the width as heads, and put the head axis before the tokens."""
+    split: Array = x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
+    return split
+
+
+def _visible(mask: Mask, queries: int, keys: int) -> Bool[Array, "#B 1 #L S"] | None:
+    """Draw the mask: true where a query may see a key; None where nothing is hidden."""
+    visible: Array | None = None
+    if mask.causal:
+        visible = np.tri(queries, keys, keys - queries, dtype=bool)[None, None]
+    if mask.key_padding is not None:
+        padding = mask.key_padding[:, None, None, :]
+        visible = padding if visible is None else visible & padding
+    return visible
+
+
+def softmax(x: Float[Array, "*b N"]) -> Float[Array, "*b N"]:
+    """Exponentials of the last axis, divided by their sum.
+
+    The row's maximum is subtracted first; the result is the same and cannot overflow.
+
+    >>> softmax(np.log(np.float64([1, 3]))).round(6).tolist()
+    [0.25, 0.75]
+    """
+    y = x - x.max(axis=-1, keepdims=True)
+    np.exp(y, out=y)
+    y /= y.sum(axis=-1, keepdims=True)
+    return y
+
+
+# After the last layer
+
+
+def argmax(x: Shaped[Array, "B L"]) -> Int[Array, " B"]:
+    """Index of the largest value of each row, the first one on ties.
+
+    >>> argmax(np.array([[1, 7, 7], [0, 0, 0]])).tolist()
+    [1, 0]
+    """
+    return np.argmax(x, axis=-1)
+
+
+def pick_rows(x: Num[Array, "B L *d"], index: Int[Array, " B"]) -> Num[Array, "B *d"]:
+    """One position of each item: y[b] = x[b, index[b]].
+
+    >>> pick_rows(np.arange(6.0).reshape(2, 3), np.array([2, 0])).tolist()
+    [2.0, 3.0]
+    """
+    rows: Array = x[np.arange(x.shape[0]), index]
+    return rows
+
+
+def mean(x: Float[Array, "..."], axis: int) -> Float[Array, "..."]:
+    """Average along an axis."""
+    return np.asarray(x.mean(axis=axis))
+
+
+def l2_normalize(x: Float[Array, "*b E"]) -> Float[Array, "*b E"]:
+    """Divide each row by its Euclidean length: y = x / √Σx².
+
+    Trap: there is no epsilon; a row of zeros gives NaN, as upstream's does.
+
+    >>> l2_normalize(np.float64([[3, 4]])).tolist()
+    [[0.6, 0.8]]
+    """
+    with np.errstate(invalid="ignore"):
+        return x / np.sqrt((x * x).sum(axis=-1, keepdims=True))
+
+
+def exp(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """Exponential of each element."""
+    return np.exp(x)
+
+
+def log_softmax(x: Float[Array, "*b N"]) -> Float[Array, "*b N"]:
+    """Logarithm of the softmax: x − max − log Σ exp(x − max).
+
+    >>> log_softmax(np.float64([[0, 0]])).round(6).tolist()
+    [[-0.693147, -0.693147]]
+    """
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def log_sigmoid(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """Logarithm of the sigmoid: −log(1 + exp(−x)), without overflow at either end.
+
+    >>> log_sigmoid(np.float64([-1000, 0])).round(6).tolist()
+    [-1000.0, -0.693147]
+    """
+    return -np.logaddexp(np.zeros_like(x), -x)

@@ -1,0 +1,168 @@
+"""What all model classes share: weights from a config, from a folder, and back into one.
+
+Base of the classes in models.py. The graph knows nothing of it: this is the object that keeps a
+config, a parameter tree and an interpreter together for a user.
+"""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from refimpl import ops as numpy_ops
+from refimpl.checkpoints.folder import read_weights, write_folder
+from refimpl.checkpoints.hub import resolve
+from refimpl.checkpoints.names import check_finite, compare_trees, reconcile
+from refimpl.configs import Config
+from refimpl.errors import InputError
+from refimpl.graph.interface import Ops
+from refimpl.params import fill, initialise, named_leaves
+from refimpl.shapes import Array
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+ModelT = TypeVar("ModelT", bound="PreTrainedModel[Any, Any]")
+TreeT = TypeVar("TreeT")
+
+
+class PreTrainedModel(Generic[ConfigT, TreeT]):
+    """A config, its weights, and the interpreter that runs them.
+
+    Args:
+        config: the model's config.
+        seed: seed of the freshly drawn weights; equal seeds give equal weights.
+        dtype: "float32" (default) or "float64"; the whole computation runs in it.
+        params: a tree of weights to use instead of fresh ones.
+        ops: the interpreter; numpy's by default (see graph/interface.py).
+    """
+
+    config_class: ClassVar[type[Config]]
+    fresh_if_missing: ClassVar[Sequence[str]] = ()
+    """Names that a checkpoint may lack: heads that are trained after loading."""
+
+    def __init__(
+        self,
+        config: ConfigT,
+        *,
+        seed: int = 0,
+        dtype: Any = "float32",
+        params: TreeT | None = None,
+        ops: Ops = numpy_ops,
+    ) -> None:
+        if not isinstance(config, self.config_class):
+            raise InputError(
+                f"{type(self).__name__} needs a {self.config_class.__name__}; "
+                f"got {type(config).__name__}. To load a folder: {type(self).__name__}"
+                ".from_pretrained(folder)"
+            )
+        self.config: ConfigT = config
+        self.dtype = float_dtype(dtype)
+        self.ops = ops
+        self.params: TreeT = (
+            initialise(self.spec(config), seed, self.dtype) if params is None else params
+        )
+
+    @classmethod
+    def spec(cls, config: ConfigT) -> TreeT:
+        """Tree of the weights that a config promises (see params.TensorSpec)."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_pretrained(
+        cls: type[ModelT],
+        name_or_folder: str | Path,
+        *,
+        config: Any = None,
+        dtype: Any = "float32",
+        seed: int = 0,
+        ops: Ops = numpy_ops,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        **changes: Any,
+    ) -> ModelT:
+        """Load a checkpoint: a folder in the hub's layout, a weights file in one, or a hub id.
+
+        Args:
+            name_or_folder: the folder, the `.safetensors` file beside its `config.json`, or a
+                hub id such as "openai/clip-vit-base-patch32" (needs the extra "hub").
+            config: a config to use instead of the folder's.
+            dtype: "float32" or "float64", whatever the file holds.
+            seed: seed of what the checkpoint lacks (a classification head only).
+            ops: the interpreter.
+            revision: branch, tag or commit on the hub.
+            cache_dir: the hub's cache, if not the usual one.
+            local_files_only: do not touch the network.
+            **changes: config fields to change, such as `num_labels=10`.
+
+        Raises:
+            InputError: nothing is there, a file is broken, tensors are missing, unexpected or
+                mis-shaped (all told at once), or weights are NaN or infinite.
+        """
+        where = resolve(
+            name_or_folder,
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
+        if config is None:
+            config = cls.config_class.from_pretrained(where, **changes)
+        elif changes:
+            config = config.replace(**changes)
+        dtype = float_dtype(dtype)
+        params = cls._load(config, read_weights(where), str(where), seed, dtype)
+        return cls(config, dtype=dtype, params=params, ops=ops)
+
+    @classmethod
+    def _load(
+        cls, config: Any, tensors: dict[str, Array], where: str, seed: int, dtype: np.dtype[Any]
+    ) -> Any:
+        """Compare the tensors with the config's tree, then build the tree of them."""
+        spec = cls.spec(config)
+        wanted = {name: leaf.shape for name, leaf in named_leaves(spec)}
+        tensors = reconcile(tensors, wanted)
+        absent = [n for n in cls.fresh_if_missing if n in wanted and n not in tensors]
+        if absent:
+            warnings.warn(
+                f"{where}: {', '.join(absent)} not in the checkpoint; drawn afresh from seed "
+                f"{seed}, so train them before use",
+                stacklevel=4,
+            )
+            fresh = dict(named_leaves(initialise(spec, seed, dtype)))
+            tensors = {**tensors, **{name: fresh[name] for name in absent}}
+        compare_trees(wanted, tensors, where)
+        check_finite(tensors, where)
+        return fill(spec, tensors, dtype)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `model.safetensors` into the folder, in the hub's layout."""
+        config = self.config.replace(architectures=(type(self).__name__,)).to_dict()
+        config.pop("torch_dtype", None)
+        write_folder(folder, {**config, "dtype": self.dtype.name}, self.state_dict())
+
+    def state_dict(self) -> dict[str, Array]:
+        """All weights by their names in the checkpoint; the arrays are the model's own."""
+        return dict(named_leaves(self.params))
+
+    def num_parameters(self) -> int:
+        """How many numbers the weights are."""
+        return sum(array.size for array in self.state_dict().values())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.num_parameters():,} parameters, {self.dtype})"
+
+
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return float32 or float64, the dtypes this interpreter computes in.
+
+    Raises:
+        InputError: another dtype was asked for.
+    """
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise InputError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
+    return found
