@@ -117,7 +117,7 @@ class Config:
     def replace(self: Self, **changes: Any) -> Self:
         """Return a copy with some fields changed; a config itself never changes."""
         if "num_labels" in changes:
-            changes = _with_labels(changes)
+            changes = _with_labels({"id2label": self.id2label, **changes})
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         extra = {**self.extra, **{k: v for k, v in changes.items() if k not in values}}
         known = {k: v for k, v in changes.items() if k in values}
@@ -291,10 +291,10 @@ class CLIPConfig(Config):
 
     def __init__(
         self,
-        text_config: CLIPTextConfig | Mapping[str, Any] | None = None,
-        vision_config: CLIPVisionConfig | Mapping[str, Any] | None = None,
-        text_config_dict: Mapping[str, Any] | None = None,
-        vision_config_dict: Mapping[str, Any] | None = None,
+        text_config: Any = None,
+        vision_config: Any = None,
+        text_config_dict: Any = None,
+        vision_config_dict: Any = None,
         **values: Any,
     ) -> None:
         super().__init__(
@@ -314,9 +314,7 @@ class CLIPConfig(Config):
 Tower = TypeVar("Tower", CLIPTextConfig, CLIPVisionConfig)
 
 
-def _merge(
-    kind: type[Tower], given: Tower | Mapping[str, Any] | None, legacy: Mapping[str, Any] | None
-) -> Tower:
+def _merge(kind: type[Tower], given: Any, legacy: Any) -> Tower:
     """Join a tower's config with its legacy dict; see `CLIPConfig`."""
     for name, value in (("config", given), ("config_dict", legacy)):
         if value is not None and not isinstance(value, (kind, Mapping)):

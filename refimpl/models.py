@@ -102,7 +102,7 @@ class _Clip(PreTrainedModel[ConfigT, TreeT]):
         wanted = {*(state_names if want_states else ()), *(prob_names if want_probs else ())}
         values: dict[str, Array] = {}
         ops = Record(self.ops, values, wanted.__contains__) if wanted else self.ops
-        last_hidden_state, pooled = run(ops)  # type: ignore[arg-type]  # Record is Ops by getattr
+        last_hidden_state, pooled = run(ops)
         return BaseModelOutputWithPooling(
             last_hidden_state,
             pooled,
@@ -443,9 +443,9 @@ class CLIPForImageClassification(_Clip[CLIPConfig, clip.ImageClassifier]):
                 )
             return losses.cross_entropy(self.ops, logits, rows.astype(np.int64))
         if array.size != logits.size:
-            raise InputError(f"labels must have the logits' shape {logits.shape}; got {array.shape}")
+            raise InputError(
+                f"labels must have the logits' shape {logits.shape}; got {array.shape}"
+            )
         values = array.astype(self.dtype).reshape(logits.shape)
-        loss = (
-            losses.mean_squared_error if kind == "regression" else losses.binary_cross_entropy
-        )
+        loss = losses.mean_squared_error if kind == "regression" else losses.binary_cross_entropy
         return loss(self.ops, logits, values)

@@ -56,8 +56,9 @@ def patch_embedding(
     rows, columns = height // patch, across // patch
     whole = pixels[:, :, : rows * patch, : columns * patch].astype(weight.dtype, copy=False)
     cut = whole.reshape(batch, channels, rows, patch, columns, patch)
-    patches = cut.transpose(0, 2, 4, 1, 3, 5).reshape(batch, rows * columns, -1)
-    return linear(patches, weight.reshape(width, -1), bias)
+    numbers = channels * patch * patch
+    patches = cut.transpose(0, 2, 4, 1, 3, 5).reshape(batch, rows * columns, numbers)
+    return linear(patches, weight.reshape(width, numbers), bias)
 
 
 def interpolate_positions(
@@ -179,6 +180,7 @@ def attention(
     Trap:   a hidden score is the most negative finite number, not −∞: a row that may see
             nothing then gives every key the same weight instead of NaN.
     """
+    shape = q.shape
     q, k, v = (_split_heads(x, heads) for x in (q, k, v))  # (B, H, L, K)
     scores = q @ k.swapaxes(2, 3)  # (B, H, L, S)
     scores *= scale
@@ -188,12 +190,12 @@ def attention(
         scores = np.where(visible, scores, np.finfo(scores.dtype).min)
     probs = tap(p, "probs", softmax(scores))
     context = (probs @ v).swapaxes(1, 2)  # (B, L, H, K)
-    return tap(p, "context", context.reshape(*context.shape[:2], -1))
+    return tap(p, "context", context.reshape(shape))
 
 
 def _split_heads(x: Float[Array, "B L D"], heads: int) -> Float[Array, "B H L K"]:
     """View the width as heads, and put the head axis before the tokens."""
-    split: Array = x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
+    split: Array = x.reshape(*x.shape[:2], heads, x.shape[2] // heads).swapaxes(1, 2)
     return split
 
 
@@ -234,7 +236,7 @@ def argmax(x: Shaped[Array, "B L"]) -> Int[Array, " B"]:
     return np.argmax(x, axis=-1)
 
 
-def pick_rows(x: Num[Array, "B L *d"], index: Int[Array, " B"]) -> Num[Array, "B *d"]:
+def pick_rows(x: Num[Array, "B L *d"], index: Int[Array, " B"]) -> Num[Array, " B *d"]:
     """One position of each item: y[b] = x[b, index[b]].
 
     >>> pick_rows(np.arange(6.0).reshape(2, 3), np.array([2, 0])).tolist()

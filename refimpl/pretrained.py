@@ -159,10 +159,7 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
     Raises:
         InputError: another dtype was asked for.
     """
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = np.dtype(object)
-    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise InputError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
-    return found
+    for known in (np.float32, np.float64):
+        if dtype is known or (isinstance(dtype, (str, np.dtype)) and dtype == np.dtype(known).name):
+            return np.dtype(known)
+    raise InputError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")

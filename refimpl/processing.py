@@ -30,7 +30,9 @@ class CLIPProcessor:
     def __init__(self, image_processor: Any = None, tokenizer: Any = None) -> None:
         for name, part in (("image_processor", image_processor), ("tokenizer", tokenizer)):
             if not callable(part):
-                raise InputError(f"CLIPProcessor needs a {name}; got {part!r}")
+                raise InputError(
+                    f"CLIPProcessor: {name} is missing or cannot be called; got {part!r}"
+                )
         self.image_processor = image_processor
         self.tokenizer = tokenizer
 

@@ -181,9 +181,7 @@ def text_embeddings(
     return ops.tap(p, "output", tokens + positions)
 
 
-def end_positions(
-    ops: Ops, cfg: CLIPTextConfig, ids: Int[Array, "B L"]
-) -> Int[Array, " B"]:
+def end_positions(ops: Ops, cfg: CLIPTextConfig, ids: Int[Array, "B L"]) -> Int[Array, " B"]:
     """Find the token that stands for the whole text.
 
     It is the first one whose id is `eos_token_id`; the causal mask lets it alone have seen
@@ -273,9 +271,7 @@ class Comparison(NamedTuple):
     image_embeds: Float[Array, "I E"]
 
 
-def compare(
-    ops: Ops, p: Clip, text: Float[Array, "T E"], image: Float[Array, "I E"]
-) -> Comparison:
+def compare(ops: Ops, p: Clip, text: Float[Array, "T E"], image: Float[Array, "I E"]) -> Comparison:
     """Compare projected texts with projected images: cosine times exp(logit_scale).
 
     Trap: the norm has no epsilon, so a zero vector gives NaN; the scale is not clamped to 100.

@@ -80,7 +80,7 @@ class Ops(Protocol):
         """Multiply by a weight matrix and add a bias."""
 
     def linear_activation(
-        self, p: Any, x: Array, activation: str, *, tap: Tap | None = None
+        self, p: Any, x: Array, activation: str, *, tap: Tap = ...
     ) -> Array:
         """Apply the first linear layer of an MLP and its activation."""
 
@@ -94,7 +94,7 @@ class Ops(Protocol):
         heads: int,
         mask: Mask,
         scale: float,
-        tap: Tap | None = None,
+        tap: Tap = ...,
     ) -> Array:
         """Scaled dot-product attention with several heads."""
 

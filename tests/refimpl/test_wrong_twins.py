@@ -1,0 +1,96 @@
+"""A suite that never went red proves nothing: each operation, done wrong, must be noticed.
+
+Every mutant is an interpreter with one operation replaced by a plausible mistake. The comparison
+that test_clip_against_transformers.py makes must fail for it.
+"""
+
+import numpy as np
+import pytest
+import upstream
+from clip_cases import TOLERANCE, make_ids, make_pixels, pair
+from comparing import relative_l2
+
+from refimpl import activations, ops
+from refimpl.graph.interface import Mask
+from refimpl.models import CLIPModel
+
+
+class Mutant:
+    """The numpy interpreter with one operation done wrong."""
+
+    def __init__(self, name, wrong):
+        setattr(self, name, wrong)
+
+    def __getattr__(self, name):
+        return getattr(ops, name)
+
+
+def attention_with(**changes):
+    def wrong(p, q, k, v, *, heads, mask, scale, tap=ops.tap):
+        given = {"heads": heads, "mask": mask, "scale": scale, **changes}
+        return ops.attention(p, q, k, v, tap=tap, **given)
+
+    return wrong
+
+
+def wrong_activation(p, x, activation, *, tap=ops.tap):
+    y = tap(p, "fc1", ops.linear(x, p.fc1.weight, p.fc1.bias))
+    return tap(p, "activation", activations.gelu(y))
+
+
+MUTANTS = {
+    "patches column by column": (
+        "patch_embedding",
+        lambda x, w, b: ops.patch_embedding(x.swapaxes(2, 3), w, b),
+    ),
+    "embedding off by one": ("embedding", lambda t, ids: t[np.minimum(ids + 1, len(t) - 1)]),
+    "no bias": ("linear", lambda x, w, b=None: ops.linear(x, w)),
+    "gelu for quick_gelu": ("linear_activation", wrong_activation),
+    "unbiased variance": (
+        "layer_norm",
+        lambda x, w, b, eps: (
+            (x - x.mean(-1, keepdims=True))
+            / np.sqrt(x.var(-1, ddof=1, keepdims=True, dtype=x.dtype) + np.float32(eps))
+            * w
+            + b
+        ),
+    ),
+    "eps outside the root": (
+        "layer_norm",
+        lambda x, w, b, eps: (
+            (x - x.mean(-1, keepdims=True))
+            / (np.sqrt(x.var(-1, keepdims=True)) + np.float32(eps * 100))
+            * w
+            + b
+        ),
+    ),
+    "no scale": ("attention", attention_with(scale=1.0)),
+    "no causal mask": ("attention", attention_with(mask=Mask())),
+    "heads mixed up": ("attention", attention_with(heads=2)),
+    "end token at the last position": ("argmax", lambda x: np.full(len(x), x.shape[1] - 1)),
+    "no normalisation": ("l2_normalize", lambda x: x),
+    "temperature not exponentiated": ("exp", lambda x: x),
+    "class token behind": ("concatenate", lambda parts, axis: ops.concatenate(parts[::-1], axis)),
+    "class token halved": ("repeat_batch", lambda row, batch: ops.repeat_batch(row, batch) / 2),
+    "pooled at the first position": ("pick_rows", lambda x, index: x[:, 0]),
+}
+
+
+@pytest.fixture(scope="module")
+def judged():
+    config, theirs, ours = pair("small", "float32")
+    inputs = {"input_ids": make_ids(config, 3), "pixel_values": make_pixels(config, 3)}
+    return config, ours.params, inputs, upstream.run(theirs, **inputs).logits_per_image.numpy()
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_mutant_is_noticed(name, judged):
+    config, params, inputs, wanted = judged
+    found = CLIPModel(config, params=params, ops=Mutant(*MUTANTS[name]))(**inputs)
+    assert relative_l2(found.logits_per_image, wanted) > TOLERANCE["float32"]
+
+
+def test_without_a_mutation_there_is_nothing_to_notice(judged):
+    config, params, inputs, wanted = judged
+    found = CLIPModel(config, params=params, ops=Mutant("exp", ops.exp))(**inputs)
+    assert relative_l2(found.logits_per_image, wanted) <= TOLERANCE["float32"]

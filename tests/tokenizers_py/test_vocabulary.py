@@ -1,0 +1,113 @@
+"""Every broken vocabulary file ends in one TokenizerError that names the file and the place."""
+
+import json
+import os
+
+import pytest
+
+from tokenizers_py import CLIPTokenizer, TokenizerError
+from tokenizers_py.vocabulary import MERGE_LIMIT, ids_from_merges, read_merges
+
+HEAD = b"#version: 0.2\n"
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "line 1: must be a comment"),
+        (b"l o\n", "line 1: must be a comment"),
+        (b"\xef\xbb\xbf" + HEAD + b"l o\n", "line 1: starts with a byte order mark"),
+        (b"#version: 0.2\r\nl o\r\n", "line 2: .*CR LF"),
+        (HEAD + b"l o\nl o w\n", "line 3: must be two symbols .*'l o w'"),
+        (HEAD + b"l o\nlo\n", "line 3: must be two symbols"),
+        (HEAD + b"l o\n\nlo w</w>\n", "line 3: must be two symbols"),
+        (HEAD + b"l o \n", "line 2: must be two symbols"),
+        (HEAD + b" o\n", "line 2: must be two symbols"),
+        (HEAD + b"l o\ne r</w>\nl o\n", "line 4: the merge 'l o' stands there before, at 2"),
+        (HEAD + b"l o\ne \xff\n", "line 3: not UTF-8"),
+        (HEAD + b"l o\nn d\n", "line 3: makes 'nd', which is not in .*vocab.json"),
+    ],
+)
+def test_broken_merges(toy_files, content, message):
+    vocab, merges = toy_files
+    merges.write_bytes(content)
+    with pytest.raises(TokenizerError, match=f"merges.txt, {message}"):
+        CLIPTokenizer(vocab, merges)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "line 1: no JSON"),
+        (b'{"a": 0,\n"b": }', "line 2: no JSON"),
+        (b"[1]", "must hold a JSON object; got list"),
+        (b'{"a": "0"}', "the id of 'a' is no id: '0'"),
+        (b'{"a": 1.0}', "the id of 'a' is no id: 1.0"),
+        (b'{"a": true}', "the id of 'a' is no id: True"),
+        (b'{"a": -1}', "the id of 'a' is no id: -1"),
+        (b'{"a": NaN}', "the id of 'a' is no id: nan"),
+        (b'{"a": 2147483648}', "the id of 'a' is no id"),
+        (b'{"a": 0, "b": 0}', "'a' and 'b' both have id 0"),
+        (b'{"a": 0, "a": 1}', "the key 'a' stands there twice"),
+        (b'{"\\ud800": 0}', "is no token"),
+        (b'{"": 0}', "is no token"),
+        (b'{"a": \xff}', "line 1: not UTF-8"),
+        (b'\xef\xbb\xbf{"a": 0}', "line 1: starts with a byte order mark"),
+        (b'{"a": ' + b"[" * 200_000, "no usable JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "no usable JSON|is no id"),
+    ],
+)
+def test_broken_vocab(toy_files, content, message):
+    vocab, merges = toy_files
+    vocab.write_bytes(content)
+    with pytest.raises(TokenizerError, match=f"vocab.json(, |: ).*({message})"):
+        CLIPTokenizer(vocab, merges)
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "none"])
+def test_what_is_no_file(tmp_path, toy_files, kind):
+    path = tmp_path / "other"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(TokenizerError, match=r"no such file|cannot be read"):
+        CLIPTokenizer(toy_files[0], 5 if kind == "none" else path)
+    with pytest.raises(TokenizerError, match="no such file"):
+        CLIPTokenizer("a\0b", toy_files[1])
+
+
+def test_a_huge_file_is_not_read(monkeypatch, toy_files):
+    monkeypatch.setattr("tokenizers_py.vocabulary.MAX_FILE_BYTES", 10)
+    with pytest.raises(TokenizerError, match="too many"):
+        CLIPTokenizer(*toy_files)
+
+
+def test_vocab_without_merges(toy_files):
+    with pytest.raises(TokenizerError, match="merges_file"):
+        CLIPTokenizer(toy_files[0])
+
+
+def test_a_missing_special_token(toy_files):
+    with pytest.raises(TokenizerError, match="pad_token: '<pad>' is not in the vocabulary"):
+        CLIPTokenizer(*toy_files, pad_token="<pad>")
+    with pytest.raises(TokenizerError, match="bos_token: must be a str; got NoneType"):
+        CLIPTokenizer(*toy_files, bos_token=None)
+    ids = json.loads(toy_files[0].read_text())
+    del ids["<|endoftext|>"]
+    toy_files[0].write_text(json.dumps(ids))
+    with pytest.raises(TokenizerError, match=r"eos_token: '<\|endoftext\|>' is not"):
+        CLIPTokenizer(*toy_files)
+
+
+def test_merges_that_make_one_token_twice_give_no_ids():
+    with pytest.raises(TokenizerError, match=r"m\.txt, line 5: makes 'abc'"):
+        ids_from_merges([("a", "b"), ("ab", "c"), ("b", "c"), ("a", "bc")], ["<s>"], "m.txt")
+
+
+def test_openais_longer_file_is_read_as_far_as_the_original_reads_it(tmp_path):
+    path = tmp_path / "bpe.txt"
+    pairs = [f"{n} x" for n in range(MERGE_LIMIT + 100)]
+    path.write_text('"bpe_simple_vocab_16e6.txt#version: 0.2\n' + "\n".join(pairs))
+    merges = read_merges(path)
+    assert len(merges) == 48894 and merges[-1] == ("48893", "x")
