@@ -16,9 +16,9 @@ from refimpl.shapes import Array, Float
 class ModelOutput:
     """A named tuple of the fields that are not None.
 
-    >>> out = BaseModelOutputWithPooling(pooler_output=7)
-    >>> out.pooler_output, out["pooler_output"], out[0], out.keys()
-    (7, 7, 7, ['pooler_output'])
+    >>> out = BaseModelOutputWithPooling(hidden_states=())
+    >>> out.hidden_states, out["hidden_states"], out[0], out.keys()
+    ((), (), (), ['hidden_states'])
     """
 
     def items(self) -> list[tuple[str, Any]]:

@@ -72,7 +72,7 @@ class ZeroShotImageClassificationPipeline:
     def __call__(
         self,
         image: Any = None,
-        candidate_labels: Sequence[str] | None = None,
+        candidate_labels: Any = None,
         hypothesis_template: str = DEFAULT_TEMPLATE,
         *,
         images: Any = None,

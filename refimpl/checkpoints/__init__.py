@@ -4,8 +4,6 @@ hub.py                 a name or a folder -> a folder on this machine (downloads
 folder.py              a folder -> config dict and tensors; shards; writing a folder
 safetensors_file.py    one .safetensors file -> tensors, and back
 safetensors_header.py  what the header of such a file may say: every rule of the format
-strict_json.py         JSON that is rejected when in doubt (config.json, shard index, header)
-files.py               opening only regular files, replacing a file all at once
 names.py               the spellings of tensor names; does the file fit the model?
 
 Nothing in this folder runs code from a checkpoint, unpickles, or follows a path that a checkpoint

@@ -9,22 +9,21 @@ the files spell them; names.py brings them to the model's spelling. Pickled weig
 (pytorch_model.bin) are never opened. Where the folder comes from a hub: hub.py.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from refimpl.checkpoints.files import open_for_replacing
 from refimpl.checkpoints.names import shortened
 from refimpl.checkpoints.safetensors_file import (
     read_safetensors,
     read_safetensors_header,
     write_safetensors,
 )
-from refimpl.checkpoints.strict_json import read_json
 from refimpl.errors import InputError
+from refimpl.files import make_folder
 from refimpl.shapes import Array, Shaped
+from refimpl.strict_json import encode_json, read_json, write_json
 
 __all__ = [
     "CONFIG_NAME",
@@ -169,7 +168,7 @@ def write_config(folder: str | os.PathLike[str], config: Mapping[str, Any]) -> N
     Raises:
         InputError: the config is not JSON (NaN is not), or the folder cannot be written.
     """
-    _write_files(Path(folder), config, None)
+    write_json(Path(folder) / CONFIG_NAME, config)
 
 
 def write_folder(
@@ -186,21 +185,8 @@ def write_folder(
         InputError: the config is not JSON (NaN is not), a tensor cannot be stored, or the folder
             cannot be written.
     """
-    _write_files(Path(folder), config, tensors)
-
-
-def _write_files(
-    folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Shaped[Array, "..."]] | None
-) -> None:
-    try:
-        text = json.dumps(dict(config), indent=2, sort_keys=True, allow_nan=False) + "\n"
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"{folder / CONFIG_NAME}: the config is not JSON: {error}") from error
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{str(folder)!r}: the folder cannot be made: {error}") from error
-    if tensors is not None:
-        write_safetensors(folder / WEIGHTS_NAME, tensors)
-    with open_for_replacing(folder / CONFIG_NAME) as file:
-        file.write(text.encode("ascii"))
+    config_file = Path(folder) / CONFIG_NAME
+    encode_json(config, str(config_file))  # refused before anything is written
+    make_folder(config_file.parent)
+    write_safetensors(Path(folder) / WEIGHTS_NAME, tensors)
+    write_json(config_file, config)

@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from refimpl.checkpoints.files import open_for_reading, open_for_replacing
 from refimpl.checkpoints.safetensors_header import (
     ITEM_BYTES,
     MAX_HEADER_BYTES,
@@ -23,6 +22,7 @@ from refimpl.checkpoints.safetensors_header import (
     read_header,
 )
 from refimpl.errors import InputError
+from refimpl.files import open_for_reading, open_for_replacing
 from refimpl.shapes import Array, Shaped
 
 __all__ = ["read_safetensors", "read_safetensors_header", "write_safetensors"]

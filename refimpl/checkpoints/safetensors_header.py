@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, BinaryIO
 
-from refimpl.checkpoints.strict_json import parse_json
 from refimpl.errors import InputError
+from refimpl.strict_json import parse_json
 
 __all__ = ["ITEM_BYTES", "MAX_HEADER_BYTES", "MAX_RANK", "Entry", "Header", "read_header"]
 

@@ -79,9 +79,7 @@ class Ops(Protocol):
     def linear(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         """Multiply by a weight matrix and add a bias."""
 
-    def linear_activation(
-        self, p: Any, x: Array, activation: str, *, tap: Tap = ...
-    ) -> Array:
+    def linear_activation(self, p: Any, x: Array, activation: str, *, tap: Tap = ...) -> Array:
         """Apply the first linear layer of an MLP and its activation."""
 
     def attention(

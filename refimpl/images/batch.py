@@ -3,7 +3,6 @@
 Made by clip.py and by refimpl/processing.py; the models take it as `model(**batch)`.
 """
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -68,8 +67,10 @@ def stack(values: list[np.ndarray], return_tensors: Any) -> Any:
 
 
 def _torch() -> Any:
-    """Import torch when it is asked for by name; by string, as nothing here may depend on it."""
+    """Import torch, now that it is asked for by name."""
     try:
-        return import_module("torch")
+        import torch
+
+        return torch
     except ImportError as error:
         raise InputError("return_tensors='pt' needs torch, which is not installed") from error

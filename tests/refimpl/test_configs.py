@@ -38,7 +38,9 @@ def test_hub_files_are_read_as_upstream_reads_them(name):
     ours = CLIPConfig.from_pretrained(folder)
     theirs = transformers.CLIPConfig.from_pretrained(folder)
     for tower in ("text_config", "vision_config"):
-        for field in CLIPTextConfig().to_dict() if tower[0] == "t" else CLIPVisionConfig().to_dict():
+        for field in (
+            CLIPTextConfig().to_dict() if tower[0] == "t" else CLIPVisionConfig().to_dict()
+        ):
             wanted = getattr(getattr(theirs, tower), field)
             assert getattr(getattr(ours, tower), field) == wanted, field
     assert ours.projection_dim == theirs.projection_dim

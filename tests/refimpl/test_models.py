@@ -113,7 +113,9 @@ def test_a_layout_of_version_4_loads(tmp_path):
 
 def test_a_head_that_the_checkpoint_lacks_is_drawn_afresh_and_said(tmp_path):
     tiny.model().save_pretrained(tmp_path)
-    with pytest.warns(UserWarning, match="classifier.weight, classifier.bias not in the checkpoint"):
+    with pytest.warns(
+        UserWarning, match="classifier.weight, classifier.bias not in the checkpoint"
+    ):
         model = CLIPForImageClassification.from_pretrained(tmp_path, num_labels=4)
     assert model(pixel_values=tiny.PIXELS).logits.shape == (2, 4)
 
@@ -286,7 +288,8 @@ def test_bad_inputs(changes, message):
 
 
 @pytest.mark.parametrize(
-    ("count", "labels"), [(4, [0, 4]), (4, [0]), (4, [-100, -100]), (4, [[0.5, 1.0]] * 2), (4, "ab")]
+    ("count", "labels"),
+    [(4, [0, 4]), (4, [0]), (4, [-100, -100]), (4, [[0.5, 1.0]] * 2), (4, "ab")],
 )
 def test_bad_labels(count, labels):
     model = CLIPForImageClassification(tiny.config(num_labels=count))

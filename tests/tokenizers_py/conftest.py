@@ -1,6 +1,7 @@
 """The tokenizers that ours is judged by, and the one under test."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def clip_folder(tokenizer, tmp_path_factory):
 @pytest.fixture(scope="session")
 def theirs(clip_folder):
     """Transformers' tokenizer, which must be able to read the folder that ours wrote."""
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     return transformers.CLIPTokenizer.from_pretrained(clip_folder)
 
 
@@ -50,8 +52,6 @@ TOY_TOKENS = (
 @pytest.fixture
 def toy_files(tmp_path):
     """Transformers' own 23-token test vocabulary."""
-    import json
-
     vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
     vocab.write_text(json.dumps({token: n for n, token in enumerate(TOY_TOKENS)}))
     merges.write_text(TOY_MERGES)

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from refimpl.checkpoints import folder as folder_module
+from refimpl import strict_json
 from refimpl.checkpoints.folder import read_config, read_weights, write_config, write_folder
 from refimpl.checkpoints.safetensors_file import write_safetensors
 from refimpl.errors import InputError
@@ -214,7 +214,7 @@ def test_empty_shard(tmp_path):
 
 @pytest.mark.parametrize("value", [float("nan"), object(), np.float32(1), {1, 2}])
 def test_config_that_is_not_json_is_refused_before_anything_is_written(value, tmp_path):
-    with pytest.raises(InputError, match=r"config\.json: the config is not JSON"):
+    with pytest.raises(InputError, match=r"config\.json: cannot be saved as JSON"):
         write_folder(tmp_path / "m", {"a": value}, TENSORS)
     assert not (tmp_path / "m").exists()
 
@@ -232,7 +232,7 @@ def test_failure_between_the_files_keeps_each_whole(checkpoint, monkeypatch):
     def no_space(path):
         raise InputError(f"{path}: no space")
 
-    monkeypatch.setattr(folder_module, "open_for_replacing", no_space)
+    monkeypatch.setattr(strict_json, "open_for_replacing", no_space)
     with pytest.raises(InputError, match="no space"):
         write_folder(checkpoint, {"new": 1}, ones("new"))
     assert (checkpoint / "config.json").read_bytes() == before

@@ -129,10 +129,10 @@ def test_null_is_the_default_for_the_rest(tmp_path):
         ("{", "not valid JSON"),
         ("[]", "must hold a JSON object; got list"),
         ("null", "got NoneType"),
-        ('{"size": 1, "size": 2}', r"\['size'\] stand twice"),
+        ('{"size": 1, "size": 2}', "the key 'size' stands there twice"),
         ('{"rescale_factor": NaN}', "NaN"),
-        ('{"rescale_factor": 1e999}', "rescale_factor must be a finite number"),
-        ("[" * 100_000, "not valid JSON"),
+        ('{"rescale_factor": 1e999}', "1e999 is out of range"),
+        ("[" * 100_000, "nested deeper than 32 levels"),
         ('{"a": "' + "x" * 1_000_001 + '"}', "larger than"),
         ('{"size": {"height": 3}}', "size must be"),
         ('{"do_resize": "true"}', "do_resize must be"),
@@ -150,7 +150,7 @@ def test_broken_files_are_one_error_that_names_the_file(tmp_path, text, message)
 
 def test_other_broken_places(tmp_path):
     (tmp_path / "preprocessor_config.json").write_bytes(b'{"a": "\xff"}')
-    with pytest.raises(InputError, match=r"preprocessor_config.json: not valid JSON"):
+    with pytest.raises(InputError, match=r"preprocessor_config.json: .*not valid Unicode"):
         CLIPImageProcessor.from_pretrained(tmp_path)
     write(tmp_path, {"image_processor": 3}, "processor_config.json")
     with pytest.raises(InputError, match=r"processor_config.json: .*must be an object"):
@@ -176,7 +176,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(InputError, match=r"cannot be written .No space left"):
+    with pytest.raises(InputError, match=r"cannot be written: .*No space left"):
         CLIPImageProcessor().save_pretrained(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["preprocessor_config.json"]
     assert CLIPImageProcessor.from_pretrained(tmp_path).size == {"shortest_edge": 30}
@@ -184,5 +184,5 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 
 def test_a_file_where_the_folder_should_be(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="the folder cannot be made"):
         CLIPImageProcessor().save_pretrained(tmp_path / "file")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refimpl.checkpoints.strict_json import MAX_DEPTH, parse_json, read_json
 from refimpl.errors import InputError
+from refimpl.strict_json import MAX_DEPTH, parse_json, read_json
 
 REFUSED = {
     "empty": b"",

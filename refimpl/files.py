@@ -1,7 +1,7 @@
 """Opening only what is a file, and replacing a file all at once or not at all.
 
-Used by strict_json.py, safetensors_file.py and folder.py, so that every failure of the file
-system is an InputError with the path in it.
+Used by strict_json.py and checkpoints/, so that every failure of the file system is an InputError
+with the path in it.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from refimpl.errors import InputError
 
-__all__ = ["open_for_reading", "open_for_replacing"]
+__all__ = ["make_folder", "open_for_reading", "open_for_replacing"]
 
 
 @contextmanager
@@ -65,3 +65,15 @@ def open_for_replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, unless it is there.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(folder)!r}: the folder cannot be made: {error}") from error

@@ -2,8 +2,8 @@ r"""JSON that came from outside: rejected when in doubt.
 
 Python's own parser is lenient where two readers of one file could disagree: it keeps the last of
 two equal keys, and it takes NaN, numbers that overflow, and text that is no Unicode. Used for
-config.json and the shard index (folder.py) and for the header of a safetensors file
-(safetensors_header.py).
+every config file (checkpoints/folder.py, images/config_files.py) and for the header of a
+safetensors file (checkpoints/safetensors_header.py).
 
 >>> parse_json(b'{"a": 1, "b": 2, "a": 3}', "config.json")
 Traceback (most recent call last):
@@ -13,12 +13,14 @@ refimpl.errors.InputError: config.json: the key 'a' stands there twice
 import json
 import math
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
-from refimpl.checkpoints.files import open_for_reading
 from refimpl.errors import InputError
+from refimpl.files import make_folder, open_for_reading, open_for_replacing
 
-__all__ = ["MAX_DEPTH", "parse_json", "read_json"]
+__all__ = ["MAX_DEPTH", "encode_json", "parse_json", "read_json", "write_json"]
 
 MAX_DEPTH = 32  # lists and objects within each other; a config needs four
 _MAX_DIGITS = 400  # int() takes quadratic time; the longest in use are 31 digits ("no limit")
@@ -66,6 +68,31 @@ def parse_json(data: bytes, where: str) -> Any:
     except ValueError as error:
         raise InputError(f"{where}: not valid JSON: {error}") from error
     return value
+
+
+def encode_json(value: Mapping[str, Any], where: str) -> bytes:
+    """Give one JSON object as a file's bytes; its keys are sorted, so equal objects are equal.
+
+    Raises:
+        InputError: the object is not JSON (NaN is not).
+    """
+    try:
+        text = json.dumps(dict(value), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{where}: cannot be saved as JSON: {error}") from error
+    return text.encode("ascii")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write one JSON object; the folder is made, an old file is replaced all at once.
+
+    Raises:
+        InputError: the object is not JSON (NaN is not), or the folder cannot be written.
+    """
+    data = encode_json(value, str(path))
+    make_folder(path.parent)
+    with open_for_replacing(path) as file:
+        file.write(data)
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
