@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 .PHONY: demo test slow bench lint clean
 
 demo: $(VENV)/.demo
-	$(BIN)/refimpl classify refimpl/demo/picture.png --labels $(DEMO_LABELS)
+	@$(BIN)/refimpl classify refimpl/demo/picture.png \
+		--labels "a fox" "a cat" "a dog" "a pizza" "a sailboat"
 
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
@@ -15,7 +16,7 @@ slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
 
 bench: $(VENV)/.test
-	$(BIN)/python -m pytest bench --benchmark-enable --benchmark-sort=name -m 'not slow'
+	$(BIN)/python -m pytest bench/bench_*.py --benchmark-enable --benchmark-group-by=group
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check

@@ -14,22 +14,14 @@ and `pooler_output` inside a composite output is not projected (version 5 change
 (3, 1)
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from refimpl.errors import InputError
 from refimpl.graph import clip, losses
-from refimpl.graph.interface import Ops
-from refimpl.inputs import (
-    check_attention_mask,
-    check_ids,
-    check_labels,
-    check_pixels,
-    check_position_ids,
-)
+from refimpl.inputs import check_labels
 from refimpl.outputs import (
     BaseModelOutputWithPooling,
     CLIPOutput,
@@ -38,85 +30,11 @@ from refimpl.outputs import (
     ImageClassifierOutput,
     ModelOutput,
 )
-from refimpl.pretrained import ConfigT, PreTrainedModel, TreeT
 from refimpl.shapes import Array, Float
-from refimpl.trace import Record
-
-OutputT = TypeVar("OutputT", bound=ModelOutput)
+from refimpl.towers import ClipModelBase
 
 
-class _Clip(PreTrainedModel[ConfigT, TreeT]):
-    """How every class below runs a tower and gives back its results."""
-
-    def _see(
-        self,
-        cfg: CLIPVisionConfig,
-        p: clip.VisionTower,
-        pixel_values: Any,
-        interpolate_pos_encoding: bool,
-        states: bool | None = False,
-        attentions: bool | None = False,
-    ) -> BaseModelOutputWithPooling:
-        """Run the image tower."""
-        pixels = check_pixels(cfg, pixel_values, self.dtype, interpolate_pos_encoding)
-
-        def run(ops: Ops) -> clip.Pooled:
-            return clip.vision_tower(ops, cfg, p, pixels, interpolate_pos_encoding)
-
-        return self._watched(run, p.path, cfg.num_hidden_layers, states, attentions)
-
-    def _read(
-        self,
-        cfg: CLIPTextConfig,
-        p: clip.TextTower,
-        input_ids: Any,
-        attention_mask: Any,
-        position_ids: Any,
-        states: bool | None = False,
-        attentions: bool | None = False,
-    ) -> BaseModelOutputWithPooling:
-        """Run the text tower."""
-        ids = check_ids(cfg, input_ids)
-        mask = check_attention_mask(attention_mask, ids.shape)
-        positions = check_position_ids(cfg, position_ids, ids.shape)
-
-        def run(ops: Ops) -> clip.Pooled:
-            return clip.text_tower(ops, cfg, p, ids, mask, positions)
-
-        return self._watched(run, p.path, cfg.num_hidden_layers, states, attentions)
-
-    def _watched(
-        self,
-        run: Callable[[Ops], clip.Pooled],
-        path: str,
-        layers: int,
-        states: bool | None,
-        attentions: bool | None,
-    ) -> BaseModelOutputWithPooling:
-        """Run a tower and take the hidden states and attentions from its taps."""
-        want_states = self.config.output_hidden_states if states is None else states
-        want_probs = self.config.output_attentions if attentions is None else attentions
-        at = [f"{path}.encoder.layers.{index}" for index in range(layers)]
-        state_names = [f"{path}.encoder.input", *(f"{each}.output" for each in at)]
-        prob_names = [f"{each}.self_attn.probs" for each in at]
-        wanted = {*(state_names if want_states else ()), *(prob_names if want_probs else ())}
-        values: dict[str, Array] = {}
-        ops = Record(self.ops, values, wanted.__contains__) if wanted else self.ops
-        last_hidden_state, pooled = run(ops)
-        return BaseModelOutputWithPooling(
-            last_hidden_state,
-            pooled,
-            tuple(values[name] for name in state_names) if want_states else None,
-            tuple(values[name] for name in prob_names) if want_probs else None,
-        )
-
-    def _returned(self, output: OutputT, return_dict: bool | None) -> OutputT | tuple[Any, ...]:
-        """Give back the named output, or the tuple if that is asked for."""
-        named = self.config.return_dict if return_dict is None else return_dict
-        return output if named else output.to_tuple()
-
-
-class CLIPTextModel(_Clip[CLIPTextConfig, clip.TextModel]):
+class CLIPTextModel(ClipModelBase[CLIPTextConfig, clip.TextModel]):
     """The text tower alone."""
 
     config_class = CLIPTextConfig
@@ -134,7 +52,7 @@ class CLIPTextModel(_Clip[CLIPTextConfig, clip.TextModel]):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-    ) -> BaseModelOutputWithPooling | tuple[Any, ...]:
+    ) -> ModelOutput | tuple[Any, ...]:
         """Read texts.
 
         Args:
@@ -145,10 +63,13 @@ class CLIPTextModel(_Clip[CLIPTextConfig, clip.TextModel]):
             output_hidden_states: return every layer's hidden state.
             return_dict: False returns a plain tuple.
 
+        Returns:
+            A `BaseModelOutputWithPooling`, or its values as a tuple.
+
         Raises:
             InputError: an input has the wrong shape, kind or range, or the text is too long.
         """
-        output = self._read(
+        tower = self._read(
             self.config,
             self.params.text_model,
             input_ids,
@@ -157,10 +78,13 @@ class CLIPTextModel(_Clip[CLIPTextConfig, clip.TextModel]):
             output_hidden_states,
             output_attentions,
         )
-        return self._returned(output, return_dict)
+        return self._returned(self._output(tower), return_dict)
+
+    def _output(self, tower: BaseModelOutputWithPooling) -> ModelOutput:
+        return tower
 
 
-class CLIPVisionModel(_Clip[CLIPVisionConfig, clip.VisionModel]):
+class CLIPVisionModel(ClipModelBase[CLIPVisionConfig, clip.VisionModel]):
     """The image tower alone."""
 
     config_class = CLIPVisionConfig
@@ -177,7 +101,7 @@ class CLIPVisionModel(_Clip[CLIPVisionConfig, clip.VisionModel]):
         output_hidden_states: bool | None = None,
         interpolate_pos_encoding: bool = False,
         return_dict: bool | None = None,
-    ) -> BaseModelOutputWithPooling | tuple[Any, ...]:
+    ) -> ModelOutput | tuple[Any, ...]:
         """See pictures.
 
         Args:
@@ -187,10 +111,13 @@ class CLIPVisionModel(_Clip[CLIPVisionConfig, clip.VisionModel]):
             interpolate_pos_encoding: take pictures of any size of at least one patch.
             return_dict: False returns a plain tuple.
 
+        Returns:
+            A `BaseModelOutputWithPooling`, or its values as a tuple.
+
         Raises:
             InputError: the pixels have the wrong shape or size, or hold NaN.
         """
-        output = self._see(
+        tower = self._see(
             self.config,
             self.params.vision_model,
             pixel_values,
@@ -198,13 +125,18 @@ class CLIPVisionModel(_Clip[CLIPVisionConfig, clip.VisionModel]):
             output_hidden_states,
             output_attentions,
         )
-        return self._returned(output, return_dict)
+        return self._returned(self._output(tower), return_dict)
+
+    def _output(self, tower: BaseModelOutputWithPooling) -> ModelOutput:
+        return tower
 
 
-class CLIPTextModelWithProjection(_Clip[CLIPTextConfig, clip.TextModel]):
-    """The text tower and its projection into the joint space."""
+class CLIPTextModelWithProjection(CLIPTextModel):
+    """The text tower and its projection into the joint space.
 
-    config_class = CLIPTextConfig
+    Called as `CLIPTextModel`; returns a `CLIPTextModelOutput`, whose `text_embeds` is not
+    normalised.
+    """
 
     @classmethod
     def spec(cls, config: CLIPTextConfig) -> clip.TextModel:
@@ -214,37 +146,20 @@ class CLIPTextModelWithProjection(_Clip[CLIPTextConfig, clip.TextModel]):
         )
         return clip.TextModel("", clip.text_tower_spec(config), projection)
 
-    def __call__(
-        self,
-        input_ids: Any = None,
-        attention_mask: Any = None,
-        position_ids: Any = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
-    ) -> CLIPTextModelOutput | tuple[Any, ...]:
-        """Read texts; arguments as in `CLIPTextModel`. `text_embeds` is not normalised."""
-        tower = self._read(
-            self.config,
-            self.params.text_model,
-            input_ids,
-            attention_mask,
-            position_ids,
-            output_hidden_states,
-            output_attentions,
-        )
+    def _output(self, tower: BaseModelOutputWithPooling) -> ModelOutput:
         assert self.params.text_projection is not None
         embeds = clip.project(self.ops, self.params.text_projection, tower.pooler_output)
-        output = CLIPTextModelOutput(
+        return CLIPTextModelOutput(
             embeds, tower.last_hidden_state, tower.hidden_states, tower.attentions
         )
-        return self._returned(output, return_dict)
 
 
-class CLIPVisionModelWithProjection(_Clip[CLIPVisionConfig, clip.VisionModel]):
-    """The image tower and its projection into the joint space."""
+class CLIPVisionModelWithProjection(CLIPVisionModel):
+    """The image tower and its projection into the joint space.
 
-    config_class = CLIPVisionConfig
+    Called as `CLIPVisionModel`; returns a `CLIPVisionModelOutput`, whose `image_embeds` is not
+    normalised.
+    """
 
     @classmethod
     def spec(cls, config: CLIPVisionConfig) -> clip.VisionModel:
@@ -254,32 +169,15 @@ class CLIPVisionModelWithProjection(_Clip[CLIPVisionConfig, clip.VisionModel]):
         )
         return clip.VisionModel("", clip.vision_tower_spec(config), projection)
 
-    def __call__(
-        self,
-        pixel_values: Any = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        interpolate_pos_encoding: bool = False,
-        return_dict: bool | None = None,
-    ) -> CLIPVisionModelOutput | tuple[Any, ...]:
-        """See pictures; arguments as in `CLIPVisionModel`. `image_embeds` is not normalised."""
-        tower = self._see(
-            self.config,
-            self.params.vision_model,
-            pixel_values,
-            interpolate_pos_encoding,
-            output_hidden_states,
-            output_attentions,
-        )
+    def _output(self, tower: BaseModelOutputWithPooling) -> ModelOutput:
         assert self.params.visual_projection is not None
         embeds = clip.project(self.ops, self.params.visual_projection, tower.pooler_output)
-        output = CLIPVisionModelOutput(
+        return CLIPVisionModelOutput(
             embeds, tower.last_hidden_state, tower.hidden_states, tower.attentions
         )
-        return self._returned(output, return_dict)
 
 
-class CLIPModel(_Clip[CLIPConfig, clip.Clip]):
+class CLIPModel(ClipModelBase[CLIPConfig, clip.Clip]):
     """Both towers and what joins them."""
 
     config_class = CLIPConfig
@@ -294,9 +192,13 @@ class CLIPModel(_Clip[CLIPConfig, clip.Clip]):
         input_ids: Any = None,
         attention_mask: Any = None,
         position_ids: Any = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
     ) -> Float[Array, "B E"]:
         """Project texts into the joint space, (B, E); not normalised.
 
+        The last three arguments are documented in 4.37 and change nothing, here as there.
         Source: Transformers 4.57; version 5 returns an object instead of the array.
         """
         cfg, p = self.config.text_config, self.params
@@ -304,9 +206,17 @@ class CLIPModel(_Clip[CLIPConfig, clip.Clip]):
         return clip.project(self.ops, p.text_projection, tower.pooler_output)
 
     def get_image_features(
-        self, pixel_values: Any = None, interpolate_pos_encoding: bool = False
+        self,
+        pixel_values: Any = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        interpolate_pos_encoding: bool = False,
+        return_dict: bool | None = None,
     ) -> Float[Array, "B E"]:
-        """Project pictures into the joint space, (B, E); not normalised."""
+        """Project pictures into the joint space, (B, E); not normalised.
+
+        Of the arguments only the pixels and `interpolate_pos_encoding` change the result.
+        """
         cfg, p = self.config.vision_config, self.params
         tower = self._see(cfg, p.vision_model, pixel_values, interpolate_pos_encoding)
         return clip.project(self.ops, p.visual_projection, tower.pooler_output)
@@ -364,7 +274,7 @@ class CLIPModel(_Clip[CLIPConfig, clip.Clip]):
         return losses.contrastive(self.ops, logits_per_text)
 
 
-class CLIPForImageClassification(_Clip[CLIPConfig, clip.ImageClassifier]):
+class CLIPForImageClassification(ClipModelBase[CLIPConfig, clip.ImageClassifier]):
     """The image tower with a linear classification head over the mean of its patch tokens.
 
     The head's width is the config's `num_labels`; without labels it is the identity.

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from refimpl import ops as numpy_ops
+from refimpl.base_config import Config
 from refimpl.checkpoints.folder import read_weights, write_folder
 from refimpl.checkpoints.hub import resolve
 from refimpl.checkpoints.names import check_finite, compare_trees, reconcile
-from refimpl.configs import Config
 from refimpl.errors import InputError
 from refimpl.graph.interface import Ops
 from refimpl.params import fill, initialise, named_leaves

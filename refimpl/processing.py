@@ -8,6 +8,7 @@ import inspect
 import os
 from typing import Any
 
+from refimpl.checkpoints.hub import resolve
 from refimpl.errors import InputError
 from refimpl.images import BatchFeature, CLIPImageProcessor
 from refimpl.images.settings import CLIP_DEFAULTS
@@ -80,16 +81,17 @@ class CLIPProcessor:
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> "CLIPProcessor":
-        """Read both parts of a checkpoint folder, in the layout of transformers 4 or 5.
+        """Read both parts of a checkpoint (a folder or a hub id), as transformers 4 or 5 wrote it.
 
         Raises:
             InputError: a part is missing or broken; the message names the file.
         """
         from tokenizers_py import CLIPTokenizer
 
-        image_processor = CLIPImageProcessor.from_pretrained(folder)
+        where = resolve(folder)
+        image_processor = CLIPImageProcessor.from_pretrained(where)
         try:
-            return cls(image_processor, CLIPTokenizer.from_pretrained(folder))
+            return cls(image_processor, CLIPTokenizer.from_pretrained(where))
         except TokenizerError as error:
             raise InputError(str(error)) from error
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from refimpl.checkpoints.hub import resolve
 from refimpl.errors import InputError
 from refimpl.strict_json import read_json, write_json
 
@@ -21,17 +22,17 @@ def find_settings(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]
     """Read the image part of a checkpoint folder; give it and the file that it stood in.
 
     The nested part of processor_config.json wins over preprocessor_config.json, as in
-    transformers 5.23.0 (image_processing_base.py). `folder` may also be one JSON file.
+    transformers 5.23.0 (image_processing_base.py). `folder` may also be one JSON file or a hub id.
 
     Raises:
         InputError: no such folder, neither file in it, or a file that is not a JSON object.
     """
-    path = Path(folder)
+    path = resolve(folder)
     if path.is_file():
         found = _read_object(path)
         return _nested(found, path) or found, path
     if not path.is_dir():
-        raise InputError(f"{path}: no such folder; nothing is downloaded here")
+        raise InputError(f"{path}: neither a folder nor a file")
     processor, preprocessor = path / PROCESSOR_FILE, path / PREPROCESSOR_FILE
     if processor.is_file():
         nested = _nested(_read_object(processor), processor)

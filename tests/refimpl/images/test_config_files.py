@@ -155,7 +155,7 @@ def test_other_broken_places(tmp_path):
     write(tmp_path, {"image_processor": 3}, "processor_config.json")
     with pytest.raises(InputError, match=r"processor_config.json: .*must be an object"):
         CLIPImageProcessor.from_pretrained(tmp_path)
-    with pytest.raises(InputError, match="missing: no such folder"):
+    with pytest.raises(InputError, match="no such folder or file"):
         CLIPImageProcessor.from_pretrained(tmp_path / "missing")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty: holds neither preprocessor_config.json"):
