@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.demo
 	@$(BIN)/refimpl classify refimpl/demo/picture.png \
-		--labels "a fox" "a cat" "a dog" "a pizza" "a sailboat"
+		--labels "a penguin" "a cat" "a dog" "a rose" "a sailboat"
 
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
