@@ -28,18 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     warnings.showwarning = _warn
     try:
-        parsed.run(parsed)
+        code: int = parsed.run(parsed)
         sys.stdout.flush()
     except (ValueError, OSError, MemoryError) as error:
         if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FINE
-        message = " ".join(str(error).split()) if parsed.json else str(error)
-        print(f"refimpl: error: {message or type(error).__name__}", file=sys.stderr)
+        _complain(error)
         return BAD_INPUT
     except KeyboardInterrupt:
         return 130
-    return FINE
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     command.set_defaults(run=run)
@@ -85,7 +84,7 @@ def _add_classify(commands: Any) -> None:
     command.add_argument("--top", type=int, metavar="N", help="print only the N best labels")
 
 
-def _classify(options: argparse.Namespace) -> None:
+def _classify(options: argparse.Namespace) -> int:
     from refimpl.pipeline import check_labels, pipeline
 
     if options.images.count("-") + options.labels.count("-") > 1:
@@ -96,15 +95,31 @@ def _classify(options: argparse.Namespace) -> None:
     labels = check_labels(_items(options.labels, "labels"))
     classifier = pipeline("zero-shot-image-classification", options.model)
     texts = classifier.encode_texts(labels, options.template)
-    found = []
-    for image, scores in zip(images, classifier.results(images, labels, texts), strict=True):
-        best = scores[: options.top]
-        found.append({"image": image, "scores": best})
-        if not options.json:
-            print(image)
-            _print_table([(f"  {each['score']:7.2%}", each["label"]) for each in best])
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(images), classifier.batch_size):
+        batch = [_opened(path) for path in images[start : start + classifier.batch_size]]
+        results = classifier.results([p["picture"] for p in batch if "picture" in p], labels, texts)
+        for each in batch:
+            if each.pop("picture", None) is not None:
+                each["scores"] = next(results)[: options.top]
+            found.append(each)
+            if not options.json and "scores" in each:
+                print(each["image"])
+                _print_table([(f"  {x['score']:7.2%}", x["label"]) for x in each["scores"]])
     if options.json:
         _print_json(found)
+    return BAD_INPUT if any("error" in each for each in found) else FINE
+
+
+def _opened(path: str) -> dict[str, Any]:
+    """Open one picture; a bad one is told and passed over, so that the others are not lost."""
+    from refimpl.pipeline import upright_rgb
+
+    try:
+        return {"image": path, "picture": upright_rgb(path)}
+    except InputError as error:
+        _complain(error)
+        return {"image": path, "error": str(error)}
 
 
 # refimpl tokenize
@@ -116,7 +131,7 @@ def _add_tokenize(commands: Any) -> None:
     _add_model_option(command, "CLIP's own vocabulary")
 
 
-def _tokenize(options: argparse.Namespace) -> None:
+def _tokenize(options: argparse.Namespace) -> int:
     from refimpl.checkpoints.hub import resolve
     from tokenizers_py import CLIPTokenizer
 
@@ -133,6 +148,7 @@ def _tokenize(options: argparse.Namespace) -> None:
             _print_table([(f"  {i:6d}", token) for i, token in zip(ids, tokens, strict=True)])
     if options.json:
         _print_json(found)
+    return FINE
 
 
 # refimpl info
@@ -144,7 +160,7 @@ def _add_info(commands: Any) -> None:
     command.add_argument("--full", action="store_true", help="also print every tensor")
 
 
-def _info(options: argparse.Namespace) -> None:
+def _info(options: argparse.Namespace) -> int:
     from refimpl.checkpoints.hub import resolve
     from refimpl.demo import model_folder
     from refimpl.models import CLIPModel
@@ -166,10 +182,11 @@ def _info(options: argparse.Namespace) -> None:
                 **(shapes if options.full else {}),
             }
         )
-        return
+        return FINE
     _print_table(_summary(str(where), model, parts))
     if options.full:
         _print_table([(name, str(x.shape)) for name, x in tensors.items()])
+    return FINE
 
 
 def _summary(where: str, model: Any, parts: dict[str, int]) -> Entries:
@@ -230,6 +247,11 @@ def _print_table(rows: Entries) -> None:
 
 def _print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _complain(error: BaseException) -> None:
+    """Print an error as one line, but for lists of tensors, which keep their lines."""
+    print(f"refimpl: error: {error or type(error).__name__}", file=sys.stderr)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

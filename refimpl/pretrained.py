@@ -6,6 +6,7 @@ config, a parameter tree and an interpreter together for a user.
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -97,9 +98,10 @@ class PreTrainedModel(Generic[ConfigT, TreeT]):
             **changes: config fields to change, such as `num_labels=10`.
 
         Raises:
-            InputError: nothing is there, a file is broken, tensors are missing, unexpected or
+            InputError: an argument is unknown, nothing is there, a file is broken, tensors are missing, unexpected or
                 mis-shaped (all told at once), or weights are NaN or infinite.
         """
+        cls._check_changes(changes)
         where = resolve(
             name_or_folder,
             revision=revision,
@@ -113,6 +115,17 @@ class PreTrainedModel(Generic[ConfigT, TreeT]):
         dtype = float_dtype(dtype)
         params = cls._load(config, read_weights(where), str(where), seed, dtype)
         return cls(config, dtype=dtype, params=params, ops=ops)
+
+    @classmethod
+    def _check_changes(cls, changes: dict[str, Any]) -> None:
+        """Refuse keyword arguments that are no config field, so that none is ignored silently."""
+        known = {each.name for each in fields(cls.config_class)} - {"extra"} | {"num_labels"}
+        unknown = [name for name in changes if name not in known]
+        if unknown:
+            raise InputError(
+                f"{cls.__name__}.from_pretrained: {', '.join(unknown)} is neither an argument nor "
+                f"a field of {cls.config_class.__name__} ({', '.join(sorted(known))})"
+            )
 
     @classmethod
     def _load(

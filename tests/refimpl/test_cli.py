@@ -113,6 +113,17 @@ def test_bad_input_is_one_line_and_exit_code_2(capsys, arguments, message):
     assert message in err
 
 
+def test_a_bad_picture_among_good_ones_loses_none_of_them(capsys):
+    arguments = ["classify", PICTURE, __file__, PICTURE, "--labels", "a penguin", "a cat"]
+    code, out, err = run(capsys, *arguments)
+    assert code == 2 and out.count(PICTURE) == 2
+    assert err.count("\n") == 1 and "test_cli.py" in err
+    code, out, _ = run(capsys, *arguments, "--json")
+    first, bad, last = json.loads(out)
+    assert code == 2 and first == last and "scores" in first
+    assert bad.keys() == {"image", "error"} and "test_cli.py" in bad["error"]
+
+
 def test_empty_standard_input(capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     code, _, err = run(capsys, "classify", PICTURE, "--labels", "-")
