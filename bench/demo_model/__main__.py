@@ -1,4 +1,4 @@
-"""Everything from download to checkpoint: `python -m bench.demo_model --work DIR --merges FILE`.
+"""Everything from download to checkpoint: `python -m bench.demo_model --work DIR`.
 
 Steps run in the order of STEPS; `--only` runs one of them, when those before it have left their
 files in the work folder. "teacher" and "first" do not depend on each other and may run side by
@@ -20,6 +20,7 @@ from .tokens import write_tokenizer
 from .train import train_student, train_teacher
 from .words import fit_scale, train_words
 
+MERGES = Path("tokenizers_py/data/clip/merges.txt")
 SEED = 7
 TEACHER_STEPS, FIRST_STEPS, SECOND_STEPS, WORD_STEPS, LAST_STEPS = 4250, 5500, 6000, 2500, 1500
 STEPS = ("tokenizer", "teacher", "first", "second", "words", "last", "export")
@@ -58,7 +59,7 @@ def main() -> None:
     """Read the command line and run the steps."""
     parser = argparse.ArgumentParser(prog="python -m bench.demo_model")
     parser.add_argument("--work", type=Path, required=True, help="downloads, caches and runs")
-    parser.add_argument("--merges", type=Path, help="merges.txt of the released CLIP tokenizer")
+    parser.add_argument("--merges", type=Path, default=MERGES, help="CLIP's merges.txt")
     parser.add_argument("--out", type=Path, default=Path("refimpl/demo/model"))
     parser.add_argument("--only", choices=STEPS)
     given = parser.parse_args()

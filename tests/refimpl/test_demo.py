@@ -1,5 +1,7 @@
 """The embedded model: a plain checkpoint that upstream loads too, with equal outputs."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import transformers
@@ -27,6 +29,11 @@ def theirs():
 
 def test_it_is_small():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 12_000_000
+
+
+def test_the_card_is_about_these_weights():
+    digest = hashlib.sha256((FOLDER / "model.safetensors").read_bytes()).hexdigest()
+    assert f"sha256 `{digest}`" in (FOLDER.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_texts_and_pictures_become_the_same_numbers():
