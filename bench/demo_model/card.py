@@ -5,6 +5,8 @@ transformers' CLIPModel and tokenizer, pictures of 256 pixels on white through t
 steps. Last step of bench/demo_model; pictures.py chooses the demo pictures.
 """
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,9 +145,10 @@ BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
 
 
 def fill_card(work: Path, folder: Path, card: Path) -> None:
-    """Replace the part of the card between the two marks by freshly measured tables."""
+    """Put fresh figures between the card's two marks, and the weights' hash into its table."""
     measured = tables(work, folder)
-    text = card.read_text(encoding="utf-8")
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    text = re.sub(r"sha256 `\w+`", f"sha256 `{digest}`", card.read_text(encoding="utf-8"))
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     card.write_text(f"{before}{BEGIN}\n{measured}\n{END}{after}", encoding="utf-8")
