@@ -12,11 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from refimpl.classification import CLIPForImageClassification
     from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
     from refimpl.errors import InputError
     from refimpl.images.clip import CLIPFeatureExtractor, CLIPImageProcessor
     from refimpl.models import (
-        CLIPForImageClassification,
         CLIPModel,
         CLIPTextModel,
         CLIPTextModelWithProjection,
@@ -32,7 +32,7 @@ __version__ = "0.1.0"
 _HOME = {
     "CLIPConfig": "refimpl.configs",
     "CLIPFeatureExtractor": "refimpl.images.clip",
-    "CLIPForImageClassification": "refimpl.models",
+    "CLIPForImageClassification": "refimpl.classification",
     "CLIPImageProcessor": "refimpl.images.clip",
     "CLIPModel": "refimpl.models",
     "CLIPProcessor": "refimpl.processing",

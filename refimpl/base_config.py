@@ -60,8 +60,6 @@ class Config:
     """
 
     model_type: ClassVar[str] = ""
-    part_of_whole: ClassVar[str] = ""
-    """Field under which a tower's config stands in a whole model's JSON."""
 
     output_hidden_states: bool = False
     output_attentions: bool = False
@@ -147,15 +145,11 @@ class Config:
     def from_dict(cls: type[Self], values: Mapping[str, Any], **changes: Any) -> Self:
         """Build a config from a JSON object; keyword arguments win over it.
 
-        A tower's class also takes the JSON of a whole model and picks its own part.
-
         Raises:
             InputError: the object describes another kind of model, or a value is not usable.
         """
         found = values.get("model_type", cls.model_type)
-        if found != cls.model_type and cls.part_of_whole in values:
-            values = cls.whole().from_dict(values).to_dict()[cls.part_of_whole]
-        elif found != cls.model_type:
+        if found != cls.model_type:
             raise InputError(
                 f"{cls.__name__}: the config is of model_type {found!r}, not {cls.model_type!r}"
             )
@@ -178,11 +172,6 @@ class Config:
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` into the folder, which is made if need be."""
         write_config(folder, self.to_dict())
-
-    @classmethod
-    def whole(cls) -> "type[Config]":
-        """Return the config class that holds this one as a part."""
-        raise NotImplementedError
 
     def _problems(self) -> list[str]:
         """Every reason why these values cannot describe a model."""

@@ -13,10 +13,15 @@ from typing import Any, ClassVar, TypeVar
 from refimpl.base_config import Config
 from refimpl.errors import InputError
 
+TowerT = TypeVar("TowerT", bound="_TowerConfig")
+
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class _TowerConfig(Config):
     """What both towers of CLIP have."""
+
+    part_of_whole: ClassVar[str]
+    """Field under which the tower's config stands in a whole model's JSON."""
 
     hidden_size: int = 768
     intermediate_size: int = 3072
@@ -30,9 +35,15 @@ class _TowerConfig(Config):
     initializer_factor: float = 1.0
 
     @classmethod
-    def whole(cls) -> type[Config]:
-        """Return the config of the model that the tower is a part of."""
-        return CLIPConfig
+    def from_dict(cls: type[TowerT], values: Mapping[str, Any], **changes: Any) -> TowerT:
+        """Build a tower's config from its own JSON, or from its part of a whole model's JSON.
+
+        Raises:
+            InputError: as `Config.from_dict`.
+        """
+        if values.get("model_type") != cls.model_type and cls.part_of_whole in values:
+            values = CLIPConfig.from_dict(values).to_dict()[cls.part_of_whole]
+        return super().from_dict(values, **changes)
 
     def _problems(self) -> list[str]:
         problems = super()._problems()

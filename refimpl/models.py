@@ -6,6 +6,7 @@ Thin: each class checks its inputs, runs functions of graph/clip.py, and names t
 The contract is Transformers' documented version-4 surface: `get_*_features` return bare arrays,
 and `pooler_output` inside a composite output is not projected (version 5 changed both).
 
+>>> import numpy as np
 >>> from refimpl.configs import CLIPConfig
 >>> tower = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
 >>> model = CLIPModel(CLIPConfig(
@@ -16,18 +17,14 @@ and `pooler_output` inside a composite output is not projected (version 5 change
 
 from typing import Any
 
-import numpy as np
-
 from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from refimpl.errors import InputError
 from refimpl.graph import clip, losses
-from refimpl.inputs import check_labels
 from refimpl.outputs import (
     BaseModelOutputWithPooling,
     CLIPOutput,
     CLIPTextModelOutput,
     CLIPVisionModelOutput,
-    ImageClassifierOutput,
     ModelOutput,
 )
 from refimpl.shapes import Array, Float
@@ -272,90 +269,3 @@ class CLIPModel(ClipModelBase[CLIPConfig, clip.Clip]):
                 f"{images} pictures"
             )
         return losses.contrastive(self.ops, logits_per_text)
-
-
-class CLIPForImageClassification(ClipModelBase[CLIPConfig, clip.ImageClassifier]):
-    """The image tower with a linear classification head over the mean of its patch tokens.
-
-    The head's width is the config's `num_labels`; without labels it is the identity.
-    """
-
-    config_class = CLIPConfig
-    fresh_if_missing = ("classifier.weight", "classifier.bias")
-
-    @classmethod
-    def spec(cls, config: CLIPConfig) -> clip.ImageClassifier:
-        """Tree of the weights that a config promises."""
-        tower = config.vision_config
-        head = clip.projection_spec(
-            "classifier", tower, config.num_labels, config.initializer_factor, bias=True
-        )
-        return clip.ImageClassifier(
-            "", clip.vision_tower_spec(tower), head if config.num_labels else None
-        )
-
-    def __call__(
-        self,
-        pixel_values: Any = None,
-        labels: Any = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        interpolate_pos_encoding: bool = False,
-        return_dict: bool | None = None,
-    ) -> ImageClassifierOutput | tuple[Any, ...]:
-        """Score the classes of pictures.
-
-        Args:
-            pixel_values: (B, channels, image_size, image_size), normalised by the processor.
-            labels: what is right; adds the loss. The config's `problem_type` says which: mean
-                squared error (regression), cross entropy (single label: (B,) class indices,
-                −100 ignored), binary cross entropy (several labels: (B, labels) of 0 to 1). If it
-                is not set: one label is a regression, whole-number labels are single, others
-                several; upstream then writes its choice into the config, we do not.
-            output_attentions: return every layer's attention probabilities.
-            output_hidden_states: return every layer's hidden state.
-            interpolate_pos_encoding: take pictures of any size of at least one patch.
-            return_dict: False returns a plain tuple.
-
-        Raises:
-            InputError: pixels or labels have the wrong shape, kind or range.
-        """
-        tower = self._see(
-            self.config.vision_config,
-            self.params.vision_model,
-            pixel_values,
-            interpolate_pos_encoding,
-            output_hidden_states,
-            output_attentions,
-        )
-        logits = clip.classify(self.ops, self.params, tower.last_hidden_state)
-        loss = None if labels is None else self._loss(logits, labels)
-        output = ImageClassifierOutput(loss, logits, tower.hidden_states, tower.attentions)
-        return self._returned(output, return_dict)
-
-    def _loss(self, logits: Float[Array, "B N"], labels: Any) -> Float[Array, ""]:
-        """Loss of the kind that the config or the labels ask for."""
-        array, count = check_labels(labels, logits), logits.shape[1]
-        kind = self.config.problem_type
-        if kind is None:
-            single = count > 1 and array.dtype.kind in "iu"
-            several = "single_label_classification" if single else "multi_label_classification"
-            kind = "regression" if count == 1 else several
-        if kind == "single_label_classification":
-            rows = array.reshape(-1)
-            ignored = rows == losses.IGNORED_LABEL
-            known = ignored | ((rows >= 0) & (rows < count))
-            fits = array.dtype.kind in "iu" and rows.shape == logits.shape[:1]
-            if not fits or not known.all() or ignored.all():
-                raise InputError(
-                    f"labels must be one class index from 0 to {count - 1} (or −100 to ignore) "
-                    f"for each picture, not all ignored; got {array.tolist()}"
-                )
-            return losses.cross_entropy(self.ops, logits, rows.astype(np.int64))
-        if array.size != logits.size:
-            raise InputError(
-                f"labels must have the logits' shape {logits.shape}; got {array.shape}"
-            )
-        values = array.astype(self.dtype).reshape(logits.shape)
-        loss = losses.mean_squared_error if kind == "regression" else losses.binary_cross_entropy
-        return loss(self.ops, logits, values)

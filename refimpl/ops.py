@@ -5,7 +5,8 @@ Read in order: linear, layer_norm, attention. The activations have a file of the
 (activations.py), as has the resampling of positions (interpolation.py).
 
 No operation changes its arguments: a value that was tapped stays what it was. Everything is
-computed in the dtype of the weights, float32 or float64.
+computed in the dtype of the weights, float32 or float64. (A little longer than other files, so that
+every operation stands in one place.)
 """
 
 import math

@@ -5,6 +5,7 @@ config, a parameter tree and an interpreter together for a user.
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -27,7 +28,7 @@ ModelT = TypeVar("ModelT", bound="PreTrainedModel[Any, Any]")
 TreeT = TypeVar("TreeT")
 
 
-class PreTrainedModel(Generic[ConfigT, TreeT]):
+class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
     """A config, its weights, and the interpreter that runs them.
 
     Args:
@@ -65,9 +66,9 @@ class PreTrainedModel(Generic[ConfigT, TreeT]):
         )
 
     @classmethod
+    @abstractmethod
     def spec(cls, config: ConfigT) -> TreeT:
         """Tree of the weights that a config promises (see params.TensorSpec)."""
-        raise NotImplementedError
 
     @classmethod
     def from_pretrained(
