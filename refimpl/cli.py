@@ -250,13 +250,14 @@ def _print_json(value: Any) -> None:
 
 
 def _complain(error: BaseException) -> None:
-    """Print an error as one line, but for lists of tensors, which keep their lines."""
-    print(f"refimpl: error: {error or type(error).__name__}", file=sys.stderr)
+    """Print an error as one line; the lines of a list (of tensors, say) are joined."""
+    message = "; ".join(line.strip() for line in str(error).splitlines())
+    print(f"refimpl: error: {message or type(error).__name__}", file=sys.stderr)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """Print a warning as one line."""
-    print(f"refimpl: warning: {message}", file=sys.stderr)
+    print(f"refimpl: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ def attention(
     q, k, v = (_split_heads(x, heads) for x in (q, k, v))  # (B, H, L, K)
     scores = q @ k.swapaxes(2, 3)  # (B, H, L, S)
     scores *= scale
-    tap(p, "scores", scores)
+    scores = tap(p, "scores", scores)
     visible = _visible(mask, scores.shape[2], scores.shape[3])
     if visible is not None:
         scores = np.where(visible, scores, np.finfo(scores.dtype).min)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from refimpl.demo import model_folder
 from refimpl.errors import InputError
@@ -150,10 +151,15 @@ def upright_rgb(image: Any) -> Any:
     """Open a picture, turn it upright by its EXIF tag, and drop all but its colours.
 
     Arrays are passed through. Only the pipeline does this: the image processors leave EXIF alone.
-    """
-    from PIL import Image, ImageOps
 
+    Raises:
+        InputError: the picture cannot be opened, or has no way to RGB.
+    """
     opened = open_image(image)
     if not isinstance(opened, Image.Image):
         return opened
-    return ImageOps.exif_transpose(opened).convert("RGB")
+    try:
+        return ImageOps.exif_transpose(opened).convert("RGB")
+    except (ValueError, OSError) as error:
+        name = getattr(opened, "filename", "") or "the Pillow image"
+        raise InputError(f"{name}: mode {opened.mode!r} cannot become RGB: {error}") from error

@@ -99,8 +99,9 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
             **changes: config fields to change, such as `num_labels=10`.
 
         Raises:
-            InputError: an argument is unknown, nothing is there, a file is broken, tensors are missing, unexpected or
-                mis-shaped (all told at once), or weights are NaN or infinite.
+            InputError: an argument is unknown, nothing is there, a file is broken, tensors are
+                missing, unexpected or mis-shaped (all told at once), or weights are NaN or
+                infinite.
         """
         cls._check_changes(changes)
         where = resolve(

@@ -22,7 +22,7 @@ integer buffers …embeddings.position_ids; DataParallel puts `module.` before e
 that came from TensorFlow call a norm's weight and bias gamma and beta.
 
 Every function here is pure: the caller's dict and arrays are never changed. Called by
-refimpl/models.py; the reader is folder.py.
+refimpl/pretrained.py; the reader is folder.py.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

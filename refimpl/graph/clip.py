@@ -98,7 +98,7 @@ def vision_embeddings(
     height, width = pixels.shape[2], pixels.shape[3]
     kernel = p.patch_embedding
     patches = ops.patch_embedding(pixels, kernel.weight, kernel.bias)  # (B, P, D)
-    ops.tap(p, "patches", patches)
+    patches = ops.tap(p, "patches", patches)
     class_token = ops.repeat_batch(p.class_embedding, pixels.shape[0])  # (B, 1, D)
     x = ops.concatenate([class_token, patches], axis=1)
     positions = p.position_embedding.weight

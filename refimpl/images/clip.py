@@ -31,9 +31,9 @@ _TYPES = ("CLIPImageProcessor", "CLIPFeatureExtractor", "CLIPImageProcessorFast"
 class CLIPImageProcessor:
     """Pictures to `pixel_values`, float32 (B, 3, height, width), as CLIP was trained.
 
-    Every argument can also be given per call. None, also null in a file, is off for a switch (do_...)
-    and the default for the rest, as upstream; per call it leaves what the processor has. (They are typed Any, as a
-    JSON file may hold anything there: each is checked, in settings.py.)
+    Every argument can also be given per call. None, also null in a file, is off for a switch
+    (do_...) and the default for the rest, as upstream; per call it leaves what the processor has.
+    (Typed Any, as a JSON file may hold anything: each is checked, in settings.py.)
 
     Args:
         do_resize: whether to resize.

@@ -137,6 +137,7 @@ def test_weights_that_are_no_numbers(capsys, tmp_path):
     save_file(tensors, tmp_path / "model.safetensors")
     code, out, err = run(capsys, "classify", PICTURE, "--labels", "a", "--model", tmp_path)
     assert (code, out) == (2, "") and "visual_projection.weight" in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["classify"], ["classify", PICTURE]])

@@ -96,6 +96,7 @@ def test_one_label_is_certain(classify):
         ({"hypothesis_template": "a photo"}, "the template must hold"),
         ({"image": __file__}, "test_pipeline.py"),
         ({"image": "nowhere.png"}, "nowhere.png"),
+        ({"image": Image.new("La", (9, 9))}, "mode 'La' cannot become RGB"),
     ],
 )
 def test_bad_calls(classify, arguments, message):
