@@ -1,8 +1,10 @@
 """The calls of a tokenizer, in the form of Transformers 4: what all models' tokenizers share.
 
-A model's tokenizer says how one text becomes ids (`_text_ids`) and tokens become text; here are
-batches, padding, cutting, and the way back from ids. Built on by clip.py; the lengths are
-batching.py's work.
+A text takes this way: it is cut at added tokens (added_tokens.py), each stretch between them is
+normalised (`normalizer`, a Step of alignment.py), and the model's tokenizer turns the normalised
+stretch into ids (`_segment_ids`, fast) or into pieces with offsets (`_segment_pieces`, the same
+ids). Here are batches, pairs, padding, cutting, and the way back from ids. Built on by every
+model's tokenizer; the lengths are batching.py's work.
 
 Source: transformers 4.57.6, tokenization_utils_base.py.
 """
@@ -13,6 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tokenizers_py.added_tokens import AddedToken
+from tokenizers_py.alignment import AlignedText, Step
 from tokenizers_py.batching import (
     UNLIMITED,
     BatchEncoding,
@@ -25,7 +29,9 @@ from tokenizers_py.batching import (
 )
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.normalization import check_text
+from tokenizers_py.pieces import Piece
 from tokenizers_py.special_tokens import SpecialTokens
+from tokenizers_py.template import Template
 
 
 class TokenizerCalls(SpecialTokens, ABC):
@@ -33,30 +39,67 @@ class TokenizerCalls(SpecialTokens, ABC):
 
     Args:
         ids: The vocabulary: token to id, no id twice.
+        special: The special tokens by name ("bos_token", ...); None where the model has none.
         model_max_length: Length that the model can take, start and end included.
         padding_side: "right" or "left".
+        truncation_side: "right" or "left".
+        added_tokens: Further tokens that are found in a text before the algorithm sees it, with
+            their ids; those that are new to the vocabulary extend it.
+        specials_in_text: Whether special tokens in a text are found as such.
+        clean_up_tokenization_spaces: Whether `decode` removes the spaces before punctuation.
     """
 
-    model_input_names = ("input_ids", "attention_mask")
+    model_input_names: tuple[str, ...] = ("input_ids", "attention_mask")
+    template: Template
+    normalizer: Step
 
-    def __init__(self, ids: dict[str, int], model_max_length: int, padding_side: str) -> None:
+    def __init__(
+        self,
+        ids: dict[str, int],
+        special: Mapping[str, str | None],
+        *,
+        model_max_length: int,
+        padding_side: str = "right",
+        truncation_side: str = "right",
+        added_tokens: Mapping[int, AddedToken] | None = None,
+        specials_in_text: bool = True,
+        clean_up_tokenization_spaces: bool = False,
+    ) -> None:
         self.model_max_length = check_length(model_max_length, "model_max_length")
         self.padding_side = check_side(padding_side)
         self._ids = ids
         self._tokens = {number: token for token, number in ids.items()}
         self._special = {}
+        for name, token in special.items():
+            if token is not None:
+                self._set_special(name, token)
 
     @abstractmethod
-    def _text_ids(self, text: str) -> list[int]:
-        """Encode one text, without start and end."""
+    def _segment_ids(self, text: str, first: bool) -> list[int]:
+        """Encode a normalised stretch without added tokens; `first`: the text begins with it."""
 
     @abstractmethod
-    def tokenize(self, text: str) -> list[str]:
-        """Cut a text into tokens, without start and end."""
+    def _segment_pieces(self, text: AlignedText, first: bool) -> list[Piece]:
+        """Encode like `_segment_ids`, and say where each token stands; words count from 0."""
 
     @abstractmethod
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Turn tokens back into text."""
+
+    def _text_ids(self, text: str) -> list[int]:
+        return self._segment_ids(self.normalizer(text), True)
+
+    def _text_pieces(self, text: str) -> list[Piece]:
+        return self._segment_pieces(self.normalizer.align(AlignedText.of(text)), True)
+
+    def tokenize(self, text: str) -> list[str]:
+        """Cut a text into tokens, without start and end.
+
+        >>> from tokenizers_py import CLIPTokenizer
+        >>> CLIPTokenizer().tokenize("Tokenizers, please!")
+        ['token', 'iz', 'ers</w>', ',</w>', 'please</w>', '!</w>']
+        """
+        return [piece.token for piece in self._text_pieces(check_text(text))]
 
     def __call__(
         self,

@@ -10,11 +10,14 @@ models/clip/tokenization_clip.py (the calls).
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from tokenizers_py.alignment import AlignedText
 from tokenizers_py.bpe import merge_symbols, text_of_tokens, word_symbols
 from tokenizers_py.calls import TokenizerCalls
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.normalization import check_text, clean_text
-from tokenizers_py.pre_tokenization import split_words
+from tokenizers_py.files import FilePath
+from tokenizers_py.normalization import CLIP_OPENAI
+from tokenizers_py.pieces import Piece
+from tokenizers_py.pre_tokenization import split_words, word_pattern
 from tokenizers_py.pretrained import (
     NO_LIMIT,
     add_tokens,
@@ -22,16 +25,17 @@ from tokenizers_py.pretrained import (
     read_folder,
     write_folder,
 )
-from tokenizers_py.special_tokens import DEFAULTS, SPECIAL_NAMES
+from tokenizers_py.template import Template
 from tokenizers_py.vocabulary import (
     SPECIAL_TOKENS,
-    FilePath,
     Vocabulary,
     shipped_vocabulary,
     vocabulary_from_files,
 )
 
 START, END = SPECIAL_TOKENS
+SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "pad_token")
+DEFAULTS = dict(zip(SPECIAL_NAMES, (START, END, END, END), strict=True))
 CACHE_WORDS = 50_000  # the cache of words is emptied when it holds so many
 CACHE_LETTERS = 64  # longer words are not worth keeping
 Self = TypeVar("Self", bound="CLIPTokenizer")
@@ -64,6 +68,9 @@ class CLIPTokenizer(TokenizerCalls):
     (2, 77)
     """
 
+    template = Template(("bos_token",), ("eos_token", "eos_token"), ("eos_token",))
+    normalizer = CLIP_OPENAI
+
     def __init__(
         self,
         vocab_file: FilePath | None = None,
@@ -84,12 +91,14 @@ class CLIPTokenizer(TokenizerCalls):
             raise TokenizerError("vocabulary: pass either it or files, not both")
         if model_max_length is None:
             model_max_length = 77 if shipped else NO_LIMIT
-        super().__init__(vocabulary.ids, model_max_length, padding_side)
         self._vocabulary = vocabulary
-        for name, token in zip(
-            SPECIAL_NAMES, (bos_token, eos_token, unk_token, pad_token), strict=True
-        ):
-            self._set_special(name, token)
+        tokens = (bos_token, eos_token, unk_token, pad_token)
+        super().__init__(
+            vocabulary.ids,
+            dict(zip(SPECIAL_NAMES, tokens, strict=True)),
+            model_max_length=model_max_length,
+            padding_side=padding_side,
+        )
 
     @classmethod
     def from_pretrained(cls: type[Self], folder: FilePath, **overrides: Any) -> Self:
@@ -119,17 +128,6 @@ class CLIPTokenizer(TokenizerCalls):
         }
         return write_folder(folder, folder_files(self._vocabulary, settings))
 
-    def tokenize(self, text: str) -> list[str]:
-        """Cut a text into tokens, without start and end.
-
-        >>> CLIPTokenizer().tokenize("Tokenizers, please!")
-        ['token', 'iz', 'ers</w>', ',</w>', 'please</w>', '!</w>']
-        """
-        tokens: list[str] = []
-        for word in self._words(check_text(text)):
-            tokens += self._word_tokens(word)
-        return tokens
-
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Turn tokens back into text."""
         return text_of_tokens(tokens).strip()
@@ -141,19 +139,26 @@ class CLIPTokenizer(TokenizerCalls):
         self._in_text = {token.lower(): token for token in ends}
         self._cache: dict[str, tuple[int, ...]] = {}
 
-    def _words(self, text: str) -> list[str]:
-        return split_words(clean_text(text), (self.bos_token, self.eos_token))
-
     def _word_tokens(self, word: str) -> list[str]:
         if word in self._in_text:
             return [self._in_text[word]]
         return merge_symbols(word_symbols(word), self._vocabulary.ranks)
 
-    def _text_ids(self, text: str) -> list[int]:
+    def _segment_ids(self, text: str, first: bool) -> list[int]:
         ids: list[int] = []
-        for word in self._words(text):
+        for word in split_words(text, (self.bos_token, self.eos_token)):
             ids += self._cache.get(word) or self._word_ids(word)
         return ids
+
+    def _segment_pieces(self, text: AlignedText, first: bool) -> list[Piece]:
+        pattern = word_pattern((self.bos_token, self.eos_token))
+        pieces: list[Piece] = []
+        for number, match in enumerate(pattern.finditer(text.text)):
+            for token in self._word_tokens(match[0]):
+                start, end = text.span(*match.span())
+                number_of = self._ids.get(token, self.unk_token_id)
+                pieces.append(Piece(token, number_of, start, end, number))
+        return pieces
 
     def _word_ids(self, word: str) -> tuple[int, ...]:
         unknown = self.unk_token_id

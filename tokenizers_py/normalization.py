@@ -13,6 +13,7 @@ import re
 import ftfy
 import regex
 
+from tokenizers_py.alignment import Opaque
 from tokenizers_py.errors import TokenizerError
 
 _WHITESPACE = regex.compile(r"\s+")  # Unicode's White_Space, which Python's own `re` widens
@@ -87,3 +88,6 @@ def clean_text(text: str) -> str:
     'a photo of étienne'
     """
     return collapse_whitespace(unescape_html(repair(text))).lower()
+
+
+CLIP_OPENAI = Opaque("clean_text", clean_text)

@@ -17,15 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers_py.errors import TokenizerError
+from tokenizers_py.files import FilePath, check_ids, read_json_object
 from tokenizers_py.special_tokens import SPECIAL_NAMES
-from tokenizers_py.vocabulary import (
-    FilePath,
-    Vocabulary,
-    check_ids,
-    read_json_object,
-    read_tokenizer_json,
-    vocabulary_from_files,
-)
+from tokenizers_py.vocabulary import Vocabulary, read_tokenizer_json, vocabulary_from_files
 
 NO_LIMIT = int(1e30)  # what Transformers writes as model_max_length when there is none
 
@@ -122,7 +116,7 @@ def write_folder(folder: FilePath, files: Mapping[str, str]) -> tuple[str, ...]:
 def folder_files(vocabulary: Vocabulary, settings: Mapping[str, Any]) -> dict[str, str]:
     """Lay out a tokenizer as the files of Transformers 4: name to content."""
     by_id = dict(sorted(vocabulary.ids.items(), key=lambda item: item[1]))
-    special = {name: settings[name] for name in SPECIAL_NAMES}
+    special = {name: settings[name] for name in SPECIAL_NAMES if name in settings}
     config = {"tokenizer_class": "CLIPTokenizer", "clean_up_tokenization_spaces": False, **settings}
     merges = "".join(f"{first} {second}\n" for first, second in vocabulary.ranks)
     return {

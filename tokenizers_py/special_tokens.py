@@ -1,21 +1,27 @@
 """The tokens that stand for a place or a lack, not for text: start, end, unknown, padding.
 
 `SpecialTokens` gives a tokenizer the attributes `bos_token`, `bos_token_id` and so on for the
-four. Used by clip.py, the same for every tokenizer.
+seven names that models use; a model's tokenizer has some of them, the others are None.
 """
 
 from typing import Any
 
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.vocabulary import SPECIAL_TOKENS
 
-SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "pad_token")
-DEFAULTS = dict(zip(SPECIAL_NAMES, (*SPECIAL_TOKENS, *SPECIAL_TOKENS[1:] * 2), strict=True))
+SPECIAL_NAMES = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+)
 
 
 def _token(name: str) -> Any:
-    def get(self: "SpecialTokens") -> str:
-        return self._special[name]
+    def get(self: "SpecialTokens") -> str | None:
+        return self._special.get(name)
 
     def put(self: "SpecialTokens", token: str) -> None:
         self._set_special(name, token)
@@ -24,14 +30,14 @@ def _token(name: str) -> Any:
 
 
 def _token_id(name: str) -> Any:
-    def get(self: "SpecialTokens") -> int:
-        return self._ids[self._special[name]]
+    def get(self: "SpecialTokens") -> int | None:
+        return self._ids[self._special[name]] if name in self._special else None
 
     return property(get, doc=f"The id of the {name}.")
 
 
 class SpecialTokens:
-    """The four special tokens as attributes, their ids beside them."""
+    """The special tokens as attributes, their ids beside them; None where the model has none."""
 
     _ids: dict[str, int]  # the vocabulary
     _special: dict[str, str]  # name -> token
@@ -39,10 +45,16 @@ class SpecialTokens:
     bos_token = _token("bos_token")
     eos_token = _token("eos_token")
     unk_token = _token("unk_token")
+    sep_token = _token("sep_token")
+    cls_token = _token("cls_token")
+    mask_token = _token("mask_token")
     pad_token = _token("pad_token")
     bos_token_id = _token_id("bos_token")
     eos_token_id = _token_id("eos_token")
     unk_token_id = _token_id("unk_token")
+    sep_token_id = _token_id("sep_token")
+    cls_token_id = _token_id("cls_token")
+    mask_token_id = _token_id("mask_token")
     pad_token_id = _token_id("pad_token")
 
     @property

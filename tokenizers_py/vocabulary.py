@@ -9,24 +9,19 @@ Source: openai/CLIP d05afc4, clip/simple_tokenizer.py; transformers 4.57.6 and 5
 """
 
 import functools
-import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from tokenizers_py.bpe import END_OF_WORD, byte_alphabet
 from tokenizers_py.errors import TokenizerError
+from tokenizers_py.files import FilePath, check_ids, read_json_object, read_text
 
 Merge: TypeAlias = tuple[str, str]
-FilePath: TypeAlias = str | PathLike[str]
 
 SPECIAL_TOKENS = ("<|startoftext|>", "<|endoftext|>")  # CLIP's, in the order of their ids
 MERGE_LIMIT = 49152 - 256 - 2  # CLIP uses this many of the 262,144 merges in OpenAI's file
-MAX_FILE_BYTES = 64 * 2**20  # far above any real vocabulary; keeps a wrong file out of memory
-MAX_ID = 2**31 - 1
 _SHIPPED_MERGES = Path(__file__).parent / "data" / "clip" / "merges.txt"
 
 
@@ -93,7 +88,7 @@ def read_merges(path: FilePath) -> list[Merge]:
 
     As in the original, what follows the first 48,894 merges is not used.
     """
-    lines = _read_text(path).split("\n")
+    lines = read_text(path).split("\n")
     if "#version" not in lines[0]:
         raise TokenizerError(
             f'{path}, line 1: must be a comment such as "#version: 0.2"; got {lines[0][:60]!r}'
@@ -146,50 +141,6 @@ def read_tokenizer_json(path: FilePath) -> tuple[Vocabulary, dict[str, int]]:
     )
 
 
-def read_json_object(path: FilePath) -> dict[str, Any]:
-    """Read a JSON file whose top is an object without repeated keys."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            counts = Counter(key for key, _ in pairs)
-            twice = counts.most_common(1)[0][0]
-            raise TokenizerError(f"{path}: the key {twice!r} stands there twice")
-        return found
-
-    try:
-        content = json.loads(_read_text(path), object_pairs_hook=unique)
-    except TokenizerError:
-        raise
-    except json.JSONDecodeError as error:
-        raise TokenizerError(f"{path}, line {error.lineno}: no JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
-        raise TokenizerError(f"{path}: no usable JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise TokenizerError(f"{path}: must hold a JSON object; got {type(content).__name__}")
-    return content
-
-
-def check_ids(content: object, source: str) -> dict[str, int]:
-    """Return `content` when it maps tokens to ids, no two tokens to one id."""
-    if not isinstance(content, dict):
-        raise TokenizerError(f"{source}: must be an object; got {type(content).__name__}")
-    owner: dict[int, str] = {}
-    for token, number in content.items():
-        if not isinstance(token, str) or not token or not _has_utf8(token):
-            raise TokenizerError(f"{source}: {token!r} is no token: it must be some text")
-        if type(number) is not int or not 0 <= number <= MAX_ID:
-            raise TokenizerError(f"{source}: the id of {token!r} is no id: {number!r:.60}")
-        if number in owner:
-            raise TokenizerError(f"{source}: {owner[number]!r} and {token!r} both have id {number}")
-        owner[number] = token
-    return content
-
-
-def _has_utf8(token: str) -> bool:
-    return token.isascii() or not any("\ud800" <= c <= "\udfff" for c in token)
-
-
 def _check_merge_list(content: object, source: str) -> list[Merge]:
     if not isinstance(content, list):
         raise TokenizerError(f"{source}: must be a list; got {type(content).__name__}")
@@ -231,23 +182,3 @@ def _check_merges_known(
                 f"{source}, {'line' if first else 'entry'} {number}: makes {left + right!r}, "
                 f"which is not in {vocab_source}"
             )
-
-
-def _read_text(path: FilePath) -> str:
-    try:
-        file = Path(path)
-        if not file.is_file():
-            raise TokenizerError(f"{path}: no such file")
-        if (size := file.stat().st_size) > MAX_FILE_BYTES:
-            raise TokenizerError(f"{path}: {size} bytes are too many for a vocabulary file")
-        raw = file.read_bytes()
-    except (OSError, TypeError) as error:
-        raise TokenizerError(f"{path}: cannot be read: {error}") from error
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise TokenizerError(f"{path}, line {line}: not UTF-8: {error.reason}") from error
-    if text.startswith("\ufeff"):
-        raise TokenizerError(f"{path}, line 1: starts with a byte order mark; save it without")
-    return text

@@ -78,7 +78,7 @@ def test_what_is_no_file(tmp_path, toy_files, kind):
 
 
 def test_a_huge_file_is_not_read(monkeypatch, toy_files):
-    monkeypatch.setattr("tokenizers_py.vocabulary.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("tokenizers_py.files.MAX_FILE_BYTES", 10)
     with pytest.raises(TokenizerError, match="too many"):
         CLIPTokenizer(*toy_files)
 
