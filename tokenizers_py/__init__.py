@@ -1,32 +1,55 @@
 """Text to token ids, from scratch: one algorithm a file, one thin file per model's tokenizer.
 
-Read in the order the text travels: normalization.py (clean it), pre_tokenization.py (cut it into
-words), bpe.py (cut the words into vocabulary entries), batching.py (cut and pad to equal length).
-vocabulary.py and pretrained.py read and write the files; clip.py joins all of it, and the calls
-that every tokenizer has are in calls.py.
+Read in the order the text travels: alignment.py (changing a text and keeping track),
+normalization.py (clean it), pre_tokenization.py (cut it into words), then an algorithm: bpe.py,
+wordpiece.py, or unigram.py with the SentencePiece format in sentencepiece/; then batching.py (cut
+and pad to equal length). clip.py, bert.py, roberta.py and siglip.py join all of it, the calls that
+every tokenizer has are in calls.py, and training/ makes new vocabularies.
 This package knows nobody else in the project, and importing it loads nothing until a name is used.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from tokenizers_py.errors import TokenizerError
 
 if TYPE_CHECKING:
+    from tokenizers_py.added_tokens import AddedToken
+    from tokenizers_py.auto import AutoTokenizer
     from tokenizers_py.batching import BatchEncoding
+    from tokenizers_py.bert import BertTokenizer
     from tokenizers_py.clip import CLIPTokenizer
+    from tokenizers_py.roberta import RobertaTokenizer
+    from tokenizers_py.sentencepiece.processor import SentencePieceProcessor
+    from tokenizers_py.siglip import SiglipTokenizer
 
-__all__ = ["BatchEncoding", "CLIPTokenizer", "TokenizerError"]
+_HOME = {
+    "AddedToken": "tokenizers_py.added_tokens",
+    "AutoTokenizer": "tokenizers_py.auto",
+    "BatchEncoding": "tokenizers_py.batching",
+    "BertTokenizer": "tokenizers_py.bert",
+    "CLIPTokenizer": "tokenizers_py.clip",
+    "RobertaTokenizer": "tokenizers_py.roberta",
+    "SentencePieceProcessor": "tokenizers_py.sentencepiece.processor",
+    "SiglipTokenizer": "tokenizers_py.siglip",
+}
+
+__all__ = [
+    "AddedToken",
+    "AutoTokenizer",
+    "BatchEncoding",
+    "BertTokenizer",
+    "CLIPTokenizer",
+    "RobertaTokenizer",
+    "SentencePieceProcessor",
+    "SiglipTokenizer",
+    "TokenizerError",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "CLIPTokenizer":
-        from tokenizers_py.clip import CLIPTokenizer
-
-        return CLIPTokenizer
-    if name == "BatchEncoding":
-        from tokenizers_py.batching import BatchEncoding
-
-        return BatchEncoding
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
