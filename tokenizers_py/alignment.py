@@ -5,17 +5,20 @@ fast way, for ids); `align` computes the same text and carries along, for every 
 stretch of the original that it stands for (the slow way, for offsets and for `explain`). The kinds
 of step are few: `Characters` (each character alone), `Substitution` (a regular expression),
 `NormalForm` (Unicode's NFC and relatives), `Opaque` (any function, aligned by comparison) and
-`Chain` (one after the other). Built on by normalization.py and by every model's tokenizer.
+`Chain` (one after the other). composition.py and text_comparison.py do
+the finer work. Built on by normalization.py and by every model's tokenizer.
 """
 
-import difflib
-import unicodedata
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import regex
+
+from tokenizers_py.composition import Form, normal_form, normal_form_parts
+from tokenizers_py.text_comparison import compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +131,48 @@ class Substitution(Step):
 
 
 class NormalForm(Step):
-    """Bring a text into one of Unicode's normal forms: NFC, NFD, NFKC or NFKD.
+    r"""Bring a text into one of Unicode's normal forms: NFC, NFD, NFKC or NFKD.
 
-    A stretch that the form treats as one (a letter and its marks) is aligned as one.
+    Args:
+        form: The form; it is the step's name too.
+        inert: Characters that the form leaves alone, because the upstream's Unicode is older than
+            they are (unicode_tables.NOT_NORMALIZED). Nothing reorders or composes over them.
+
+    The alignment is that of `tokenizers` (NormalizedString): characters that come out of one
+    all stand for it; a character composed of several stands for the first of them; marks that
+    change places stand for what stood at their new place.
+
+    >>> NormalForm("NFC").align(AlignedText.of("e\u0301a")) == AlignedText("éa", [0, 2], [1, 3])
+    True
     """
 
-    def __init__(self, form: Literal["NFC", "NFD", "NFKC", "NFKD"]) -> None:
+    def __init__(
+        self,
+        form: Form,
+        inert: "re.Pattern[str] | None" = None,
+    ) -> None:
         self.name: str = form
         self._form = form
+        self._inert = inert
 
     def __call__(self, text: str) -> str:
         """Bring a text into the form."""
-        return text if text.isascii() else unicodedata.normalize(self._form, text)
+        return text if text.isascii() else normal_form(text, self._form, self._inert)
 
     def align(self, given: AlignedText) -> AlignedText:
-        """Bring a text into the form, aligning changed stretches as a whole."""
-        changed = self(given.text)
-        return given if changed == given.text else _compared(given, changed)
+        """Bring a text into the form, character by character."""
+        if self(given.text) == given.text:
+            return given
+        texts: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        place = 0
+        for character, taken in normal_form_parts(given.text, self._form, self._inert):
+            texts.append(character)
+            starts.append(given.starts[place if taken else place - 1])
+            ends.append(given.ends[place if taken else place - 1])
+            place += taken
+        return AlignedText("".join(texts), starts, ends)
 
 
 class Opaque(Step):
@@ -165,14 +193,29 @@ class Opaque(Step):
 
 
 class Chain(Step):
-    """Several steps, one after the other."""
+    """Several steps, one after the other.
 
-    def __init__(self, name: str, steps: Sequence[Step]) -> None:
+    Args:
+        name: The chain's name.
+        steps: The steps.
+        shortcut: Gives the result at once for texts on which most steps do nothing, and None for
+            all others. It must agree with the steps.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        steps: Sequence[Step],
+        shortcut: Callable[[str], str | None] | None = None,
+    ) -> None:
         self.name = name
         self.steps = tuple(steps)
+        self._shortcut = shortcut
 
     def __call__(self, text: str) -> str:
         """Apply every step in turn."""
+        if self._shortcut is not None and (quick := self._shortcut(text)) is not None:
+            return quick
         for step in self.steps:
             text = step(text)
         return text
@@ -202,11 +245,16 @@ def _joined(pieces: Any) -> AlignedText:
 
 def _compared(given: AlignedText, changed: str) -> AlignedText:
     """Align by comparison: equal stretches character by character, changed ones as a whole."""
-    matcher = difflib.SequenceMatcher(None, given.text, changed, autojunk=False)
-    pieces: list[tuple[str, int, int]] = []
-    for kind, start, end, new_start, new_end in matcher.get_opcodes():
-        if kind == "equal":
-            pieces += _unchanged(given, start, end)
+    starts: list[int] = []
+    ends: list[int] = []
+    place, new_place = 0, 0
+    for stop, new_stop, equal in compare(given.text, changed):
+        if equal:
+            starts += given.starts[place:stop]
+            ends += given.ends[place:stop]
         else:
-            pieces.append((changed[new_start:new_end], *given.span(start, end)))
-    return _joined(pieces)
+            start, end = given.span(place, stop)
+            starts += [start] * (new_stop - new_place)
+            ends += [end] * (new_stop - new_place)
+        place, new_place = stop, new_stop
+    return AlignedText(changed, starts, ends)

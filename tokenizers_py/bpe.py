@@ -2,18 +2,37 @@
 
 A word is written as one printable symbol per UTF-8 byte (`word_symbols`). Then neighbours are
 joined, always the pair that stands first in the list of merges, until no pair of neighbours is in
-the list (`merge_symbols`). What remains are the tokens; `text_of_tokens` is the way back.
-Called by clip.py; the list of merges comes from vocabulary.py.
+the list (`merge_symbols`; `merge_steps` shows each join). What remains are the tokens;
+`text_of_tokens` is the way back. There are two kinds: CLIP marks the last symbol of a word with
+"</w>"; GPT-2 and RoBERTa mark nothing, there the space before a word belongs to it.
+Called by word_encoder.py; the list of merges comes from vocabulary.py.
 
-Source: Sennrich et al. 2016 (arXiv:1508.07909); openai/CLIP d05afc4, clip/simple_tokenizer.py.
+Source: Sennrich et al. 2016 (arXiv:1508.07909); openai/CLIP d05afc4, clip/simple_tokenizer.py;
+openai/gpt-2, src/encoder.py.
 """
 
 import functools
 import heapq
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from tokenizers_py.errors import TokenizerError
 
 END_OF_WORD = "</w>"  # stands on the last symbol of a word, so that "cat" and "cat|alog" differ
+ERRORS = ("replace", "strict", "ignore", "backslashreplace")  # see bytes.decode
+_SHORT = 20  # up to so many symbols, searching all pairs anew is faster than keeping count
+
+
+class Merge(NamedTuple):
+    """One join: which merge it was, what was joined, and where (counted in the word's symbols)."""
+
+    rank: int
+    left: str
+    right: str
+    place: int
 
 
 @functools.cache
@@ -38,20 +57,29 @@ def byte_alphabet() -> dict[int, str]:
 
 
 @functools.cache
-def _bytes_of_symbols() -> dict[str, bytes]:
-    return {symbol: bytes([byte]) for byte, symbol in byte_alphabet().items()}
+def _bytes_of_symbols() -> dict[str, int]:
+    return {symbol: byte for byte, symbol in byte_alphabet().items()}
 
 
-def word_symbols(word: str) -> list[str]:
+def word_symbols(word: str, end_of_word: str = END_OF_WORD) -> list[str]:
     """Spell a word with one symbol per UTF-8 byte, the last one marked as the word's end.
 
-    >>> word_symbols("né")
-    ['n', 'Ã', '©</w>']
+    Raises:
+        TokenizerError: The word holds a surrogate, which has no UTF-8.
+
+    >>> word_symbols("né"), word_symbols(" né", end_of_word="")
+    (['n', 'Ã', '©</w>'], ['Ġ', 'n', 'Ã', '©'])
     """
     alphabet = byte_alphabet()
-    symbols = [alphabet[byte] for byte in word.encode("utf-8")]
+    try:
+        symbols = [alphabet[byte] for byte in word.encode("utf-8")]
+    except UnicodeEncodeError as error:
+        raise TokenizerError(
+            f"text: has the surrogate U+{ord(word[error.start]):04X} in {word[:40]!r}, which is "
+            "no character. Decode UTF-16 as such first"
+        ) from error
     if symbols:
-        symbols[-1] += END_OF_WORD
+        symbols[-1] += end_of_word
     return symbols
 
 
@@ -59,9 +87,9 @@ def merge_symbols(symbols: Sequence[str], ranks: Mapping[tuple[str, str], int]) 
     """Join neighbours, the pair of lowest rank first, until no neighbours have a rank.
 
     One round joins every occurrence of one pair, from the left; only then are the pairs that the
-    round has made looked at. The word is a linked list (`before`, `after`: places of the
-    neighbours) and the pairs wait in a heap by rank and place, so n symbols cost O(n log n); to
-    search all pairs anew in each round would cost O(n²), minutes for a word of 100,000 letters.
+    round has made looked at. A short word is searched anew in each round (`_merge_short`). That
+    would cost O(n²), minutes for a word of 100,000 letters, so a long one keeps count of its pairs
+    (`_join`): O(n log n). Both give the same tokens.
 
     Args:
         symbols: The word, as `word_symbols` spells it; no symbol may be empty.
@@ -75,21 +103,66 @@ def merge_symbols(symbols: Sequence[str], ranks: Mapping[tuple[str, str], int]) 
     >>> merge_symbols(["a", "b", "a", "b"], {("ab", "a"): 0, ("a", "b"): 1})
     ['ab', 'ab']
     """
-    parts = list(symbols)  # a part that was joined to its left neighbour becomes ""
+    parts = list(symbols)
+    if len(parts) <= _SHORT:
+        return _merge_short(parts, ranks)
+    deque(_join(parts, ranks), maxlen=0)
+    return [part for part in parts if part]
+
+
+def merge_steps(symbols: Sequence[str], ranks: Mapping[tuple[str, str], int]) -> Iterator[Merge]:
+    """Say which joins `merge_symbols` makes, one after the other.
+
+    >>> ranks = {("l", "o"): 0, ("lo", "w"): 1}
+    >>> [*merge_steps(["l", "o", "w"], ranks)][1]
+    Merge(rank=1, left='lo', right='w', place=0)
+    """
+    return _join(list(symbols), ranks)
+
+
+def _merge_short(parts: list[str], ranks: Mapping[tuple[str, str], int]) -> list[str]:
+    never = len(ranks)
+    while len(parts) > 1:
+        found = [ranks.get(pair, never) for pair in itertools.pairwise(parts)]
+        best = min(found)
+        if best == never:
+            break
+        place = found.index(best)
+        first, second = parts[place], parts[place + 1]
+        while True:
+            parts[place : place + 2] = [first + second]
+            try:
+                place = parts.index(first, place + 1)
+                while parts[place + 1] != second:
+                    place = parts.index(first, place + 1)
+            except (ValueError, IndexError):
+                break
+    return parts
+
+
+def _join(parts: list[str], ranks: Mapping[tuple[str, str], int]) -> Iterator[Merge]:
+    """Join in place: a part that was joined to its left neighbour becomes "".
+
+    The word is a linked list (`before`, `after`: places of the neighbours). The places of pairs
+    wait under their rank, and the ranks in a heap.
+    """
     end = len(parts)
-    before = list(range(-1, end - 1))
-    after = list(range(1, end + 1))
-    pairs = enumerate(itertools.pairwise(parts))
-    waiting = [(ranks[pair], left) for left, pair in pairs if pair in ranks]
-    heapq.heapify(waiting)
-    while waiting:
-        rank = waiting[0][0]
+    before = array("q", range(-1, end - 1))
+    after = array("q", range(1, end + 1))
+    waiting: dict[int, list[int]] = {}
+    for left, pair in enumerate(itertools.pairwise(parts)):
+        if pair in ranks:
+            waiting.setdefault(ranks[pair], []).append(left)
+    order = list(waiting)
+    heapq.heapify(order)
+    while order:
+        rank = heapq.heappop(order)
         joined: list[int] = []
-        while waiting and waiting[0][0] == rank:
-            left = heapq.heappop(waiting)[1]
+        for left in sorted(waiting.pop(rank)):
             right = after[left]
             # A part may have changed since its pair began to wait: ask for the rank again.
             if right < end and ranks.get((parts[left], parts[right])) == rank:
+                yield Merge(rank, parts[left], parts[right], left)
                 parts[left] += parts[right]
                 parts[right] = ""
                 after[left] = after[right]
@@ -99,20 +172,58 @@ def merge_symbols(symbols: Sequence[str], ranks: Mapping[tuple[str, str], int]) 
         for place in joined:
             for left in (before[place], place):
                 right = after[left] if left >= 0 else end
-                if right < end and (parts[left], parts[right]) in ranks:
-                    heapq.heappush(waiting, (ranks[parts[left], parts[right]], left))
-    return [part for part in parts if part]
+                if right < end and (new := ranks.get((parts[left], parts[right]))) is not None:
+                    if new not in waiting:
+                        waiting[new] = []
+                        heapq.heappush(order, new)
+                    waiting[new].append(left)
 
 
-def text_of_tokens(tokens: Iterable[str]) -> str:
+def token_spans(word: str, sizes: Iterable[int]) -> list[tuple[int, int]]:
+    """Say which characters of a word tokens cover that have `sizes` bytes, one after the other.
+
+    A token that holds a part of a character covers all of it, so two tokens may cover the same.
+
+    >>> token_spans("né!", [1, 1, 1, 1])
+    [(0, 1), (1, 2), (1, 2), (2, 3)]
+    """
+    ends = list(itertools.accumulate(sizes))
+    starts = [0, *ends[:-1]]
+    if word.isascii():
+        return list(zip(starts, ends, strict=True))
+    owner = [place for place, one in enumerate(word) for _ in one.encode("utf-8")]
+    return [(owner[start], owner[end - 1] + 1) for start, end in zip(starts, ends, strict=True)]
+
+
+def text_of_tokens(
+    tokens: Iterable[str], end_of_word: str = END_OF_WORD, errors: str = "replace"
+) -> str:
     """Turn tokens back into text: symbols to bytes, bytes to characters, word ends to spaces.
 
-    Bytes that are no UTF-8 (half a character) become U+FFFD. A character outside the alphabet,
-    which only a special token can hold, stands for itself.
+    Bytes that are no UTF-8 (half a character) become U+FFFD; `errors` is as in `bytes.decode`. A
+    token with a character outside the alphabet, which only an added token has, stands for itself.
 
     >>> text_of_tokens(["lo", "w", "er</w>", "Ã", "©</w>"])
     'lower é '
+    >>> text_of_tokens(["Ġlow", "er"], end_of_word="")
+    ' lower'
     """
     table = _bytes_of_symbols()
-    raw = b"".join(table.get(c) or c.encode("utf-8") for token in tokens for c in token)
-    return raw.decode("utf-8", errors="replace").replace(END_OF_WORD, " ")
+    raw = bytearray()
+    for token in tokens:
+        try:
+            raw += bytes([table[symbol] for symbol in token])
+        except KeyError:
+            raw += token.encode("utf-8", errors="replace")
+    try:
+        text = raw.decode("utf-8", errors=check_errors(errors))
+    except UnicodeDecodeError as error:
+        raise TokenizerError(f"ids: their bytes are no UTF-8: {error}") from error
+    return text.replace(end_of_word, " ") if end_of_word else text
+
+
+def check_errors(errors: object) -> str:
+    """Return `errors` when it is a way to decode bytes that are no UTF-8."""
+    if errors not in ERRORS:
+        raise TokenizerError(f"errors: must be one of {', '.join(ERRORS)}; got {errors!r:.60}")
+    return str(errors)

@@ -1,41 +1,48 @@
-"""The calls of a tokenizer, in the form of Transformers 4: what all models' tokenizers share.
+"""The calls of a tokenizer, in the form of Transformers 4 and 5: what all models' tokenizers share.
 
 A text takes this way: it is cut at added tokens (added_tokens.py), each stretch between them is
 normalised (`normalizer`, a Step of alignment.py), and the model's tokenizer turns the normalised
 stretch into ids (`_segment_ids`, fast) or into pieces with offsets (`_segment_pieces`, the same
-ids). Here are batches, pairs, padding, cutting, and the way back from ids. Built on by every
-model's tokenizer; the lengths are batching.py's work.
+ids); segments.py leads it. Here whole batches are encoded: text_inputs.py reads the texts,
+call_plan.py the options, truncation.py cuts, template.py adds the special tokens, batching.py
+pads, and encoding.py is what comes out. decoding.py is the way back. Built on by every model's
+tokenizer.
 
-Source: transformers 4.57.6, tokenization_utils_base.py.
+Source: transformers 5.23.0, tokenization_utils_base.py and tokenization_utils_tokenizers.py (the
+results where versions differ); 4.57.6 (calls that are no longer there).
 """
 
-import operator
-import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tokenizers_py.added_tokens import AddedToken
-from tokenizers_py.alignment import AlignedText, Step
+from tokenizers_py.alignment import Step
 from tokenizers_py.batching import (
     UNLIMITED,
-    BatchEncoding,
     check_length,
+    check_option,
     check_side,
-    pad_columns,
+    pad_batch,
     plan_lengths,
-    stack,
-    truncate,
+    warn,
 )
+from tokenizers_py.call_plan import CallPlan, Row
+from tokenizers_py.columns import encodings, lay_out, only_ids
+from tokenizers_py.decoding import Decoding
+from tokenizers_py.encoding import BatchEncoding, Encoding
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.normalization import check_text
-from tokenizers_py.pieces import Piece
-from tokenizers_py.special_tokens import SpecialTokens
-from tokenizers_py.template import Template
+from tokenizers_py.segments import Segments
+from tokenizers_py.template import Frame, Template
+from tokenizers_py.text_inputs import read_samples
+from tokenizers_py.truncation import LONGEST_FIRST
 
 
-class TokenizerCalls(SpecialTokens, ABC):
+class TokenizerCalls(Segments, Decoding):
     """One text or many to ids, and ids back to text.
+
+    A model's tokenizer gives `template`, `normalizer`, `_segment_ids`, `_segment_pieces` and
+    `convert_tokens_to_string`.
 
     Args:
         ids: The vocabulary: token to id, no id twice.
@@ -44,14 +51,17 @@ class TokenizerCalls(SpecialTokens, ABC):
         padding_side: "right" or "left".
         truncation_side: "right" or "left".
         added_tokens: Further tokens that are found in a text before the algorithm sees it, with
-            their ids; those that are new to the vocabulary extend it.
-        specials_in_text: Whether special tokens in a text are found as such.
+            their ids; those that are new to the vocabulary extend it. The special tokens are
+            found too, as `AddedToken(special=True, normalized=False)` if they are not among them.
+        specials_in_text: Whether the special tokens by name are found in a text as such.
         clean_up_tokenization_spaces: Whether `decode` removes the spaces before punctuation.
     """
 
     model_input_names: tuple[str, ...] = ("input_ids", "attention_mask")
     template: Template
     normalizer: Step
+    split_special_tokens = False  # of a call too: special tokens in a text are ordinary text
+    odd_to_first = False  # whether pairs are cut as upstream's slow tokenizers do (truncation.py)
 
     def __init__(
         self,
@@ -67,228 +77,213 @@ class TokenizerCalls(SpecialTokens, ABC):
     ) -> None:
         self.model_max_length = check_length(model_max_length, "model_max_length")
         self.padding_side = check_side(padding_side)
-        self._ids = ids
-        self._tokens = {number: token for token, number in ids.items()}
-        self._special = {}
+        self.truncation_side = check_side(truncation_side, "truncation_side")
+        self.clean_up_tokenization_spaces = clean_up_tokenization_spaces
+        self._fill_table(ids, added_tokens or {})
+        self._special, self._extra = {}, []
         for name, token in special.items():
             if token is not None:
                 self._set_special(name, token)
+        named = self._special.values()
+        for content in named:
+            marked = AddedToken(content, normalized=False, special=True)
+            self._added.setdefault(self._ids[content], marked)
+        self._not_found = frozenset() if specials_in_text else frozenset(named)
+        self._refresh_added()
 
-    @abstractmethod
-    def _segment_ids(self, text: str, first: bool) -> list[int]:
-        """Encode a normalised stretch without added tokens; `first`: the text begins with it."""
+    def __call__(
+        self,
+        text: Any,
+        text_pair: Any = None,
+        *,
+        add_special_tokens: bool = True,
+        padding: bool | str = False,
+        truncation: bool | str | None = None,
+        max_length: int | None = None,
+        stride: int = 0,
+        is_split_into_words: bool = False,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_tensors: str | None = None,
+        return_token_type_ids: bool | None = None,
+        return_attention_mask: bool | None = None,
+        return_overflowing_tokens: bool = False,
+        return_special_tokens_mask: bool = False,
+        return_offsets_mapping: bool = False,
+        return_length: bool = False,
+        verbose: bool = True,
+        split_special_tokens: bool | None = None,
+    ) -> BatchEncoding:
+        """Encode one text, one pair, or a list of texts or of pairs.
 
-    @abstractmethod
-    def _segment_pieces(self, text: AlignedText, first: bool) -> list[Piece]:
-        """Encode like `_segment_ids`, and say where each token stands; words count from 0."""
+        Args:
+            text: One text gives flat lists; a list of texts, or of pairs, a list for each.
+            text_pair: A second text for the one text, or a list of them for the list.
+            add_special_tokens: Whether the template's tokens go around each text.
+            padding: True or "longest", "max_length", or False.
+            truncation: True or "longest_first", "only_first", "only_second", or False. None cuts
+                if `max_length` is given alone.
+            max_length: In tokens, special ones included; the model's length when not given.
+            stride: How many tokens an overflowing row repeats of the one before.
+            is_split_into_words: A text is then a list of words; offsets count in each word.
+            pad_to_multiple_of: Round the padded length up to a multiple of this.
+            padding_side: "right" or "left"; the tokenizer's when not given.
+            return_tensors: "np" or "pt" for int64 arrays (B, L); one text is then a batch of one.
+            return_token_type_ids: Whether to add `token_type_ids`; by default if the model takes
+                them, as it does `attention_mask`.
+            return_attention_mask: Whether to add `attention_mask`: 1 for tokens, 0 for padding.
+            return_overflowing_tokens: Whether what is cut away comes as more rows, each with
+                special tokens; `overflow_to_sample_mapping` says which text a row is of. It is
+                what upstream's fast tokenizers do; the slow ones' `num_truncated_tokens` is not
+                here.
+            return_special_tokens_mask: Whether to add `special_tokens_mask`: 1 for tokens that
+                were added, padding too.
+            return_offsets_mapping: Whether to add `offset_mapping`: (start, end) of each token in
+                its text.
+            return_length: Whether to add `length`: tokens in each row, padding included.
+            verbose: Whether to warn of what is probably not meant.
+            split_special_tokens: Whether special tokens in a text are ordinary text.
 
-    @abstractmethod
-    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
-        """Turn tokens back into text."""
+        Raises:
+            TokenizerError: Wrong kind of text or option, or rows of several lengths for a tensor.
 
-    def _text_ids(self, text: str) -> list[int]:
-        return self._segment_ids(self.normalizer(text), True)
+        >>> from tokenizers_py import CLIPTokenizer
+        >>> batch = CLIPTokenizer()(["a cat", "a"], padding=True, return_offsets_mapping=True)
+        >>> batch.input_ids, batch.offset_mapping[0]
+        ([[49406, 320, 2368, 49407], [49406, 320, 49407, 49407]], [(0, 0), (0, 1), (2, 5), (0, 0)])
+        """
+        check_option("return_tensors", return_tensors, (None, "np", "pt"))
+        lengths = (padding, truncation, max_length, self.model_max_length, verbose)
+        pad_to, cut_to = plan_lengths(*lengths)
+        if pad_to is not None and self.pad_token_id is None:
+            raise TokenizerError("padding: this tokenizer has no pad_token; set one")
+        if pad_to_multiple_of is not None:
+            check_length(pad_to_multiple_of, "pad_to_multiple_of", least=0)
+        chosen = truncation if isinstance(truncation, str) else LONGEST_FIRST
+        splits = self.split_special_tokens if split_special_tokens is None else split_special_tokens
+        plan = CallPlan(
+            self._frame() if add_special_tokens else Frame([], [], [], self.template.second_type),
+            *(cut_to, chosen, check_length(stride, "stride", least=0)),
+            *(check_side(self.truncation_side, "truncation_side"), return_overflowing_tokens),
+            *(pad_to, pad_to_multiple_of),
+            check_side(self.padding_side if padding_side is None else padding_side),
+            splits,
+            self.odd_to_first,
+        )
+        plan.check()
+        samples, single = read_samples(text, text_pair, is_split_into_words)
+        encode = self._sample_ids if is_split_into_words else self._text_ids
+        rows = plan.rows(samples, self._sample_pieces if return_offsets_mapping else encode)
+        bare = [only_ids(row) for row in rows] if return_offsets_mapping else rows
+        ids = plan.framed(plan.frame, bare)
+        if verbose and max_length is None:
+            self._warn_if_long(max(map(len, ids)))
+        wanted = {
+            "token_type_ids": self._wants("token_type_ids", return_token_type_ids),
+            "attention_mask": self._wants("attention_mask", return_attention_mask),
+            "special_tokens_mask": return_special_tokens_mask,
+            "offset_mapping": return_offsets_mapping,
+            "length": return_length,
+            "overflow_to_sample_mapping": return_overflowing_tokens,
+        }
+        columns = lay_out(rows, ids, plan, self._fill(), wanted, return_tensors)
+        if single and return_tensors is None and not return_overflowing_tokens:
+            columns = {
+                name: column if name == "length" else column[0] for name, column in columns.items()
+            }
+        if return_offsets_mapping:
+            return BatchEncoding.of(columns, self._encodings(rows, plan))
+        return BatchEncoding.of(
+            columns, None, lambda: self._encodings(plan.rows(samples, self._sample_pieces), plan)
+        )
 
-    def _text_pieces(self, text: str) -> list[Piece]:
-        return self._segment_pieces(self.normalizer.align(AlignedText.of(text)), True)
+    def encode(self, text: Any, text_pair: Any = None, **options: Any) -> Any:
+        """Return only the ids of one text, or of a pair; options as in a call."""
+        if not options.get("is_split_into_words"):
+            check_text(text)
+        return self(text, text_pair, **options)["input_ids"]
 
-    def tokenize(self, text: str) -> list[str]:
-        """Cut a text into tokens, without start and end.
+    def encode_plus(self, text: Any, text_pair: Any = None, **options: Any) -> BatchEncoding:
+        """Encode one text or pair: the name that version 4 has for a call."""
+        return self(text, text_pair, **options)
+
+    def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
+        """Encode a list of texts or pairs: the name that version 4 has for a call."""
+        return self(batch_text_or_text_pairs, **options)
+
+    def tokenize(
+        self, text: str, pair: str | None = None, add_special_tokens: bool = False
+    ) -> list[str]:
+        """Cut a text, or a pair, into tokens, without those that a call puts around it.
 
         >>> from tokenizers_py import CLIPTokenizer
         >>> CLIPTokenizer().tokenize("Tokenizers, please!")
         ['token', 'iz', 'ers</w>', ',</w>', 'please</w>', '!</w>']
         """
-        return [piece.token for piece in self._text_pieces(check_text(text))]
-
-    def __call__(
-        self,
-        text: str | Sequence[str],
-        *,
-        padding: bool | str = False,
-        truncation: bool | str | None = None,
-        max_length: int | None = None,
-        return_tensors: str | None = None,
-        return_attention_mask: bool = True,
-        add_special_tokens: bool = True,
-    ) -> BatchEncoding:
-        """Encode one text, or a list of them.
-
-        Args:
-            text: One text gives flat lists; a list of texts gives a list for each.
-            padding: True or "longest", "max_length", or False.
-            truncation: True cuts to `max_length`; so does `max_length` given alone.
-            max_length: In tokens, start and end included; the model's length when not given.
-            return_tensors: "np" or "pt" for int64 arrays (B, L); one text is then a batch of one.
-            return_attention_mask: Whether to add `attention_mask`: 1 for tokens, 0 for padding.
-            add_special_tokens: Whether each text gets its start and end token.
-
-        Raises:
-            TokenizerError: Wrong kind of text or option, or rows of several lengths for an array.
-        """
-        pad_to, cut_to = plan_lengths(padding, truncation, max_length, self.model_max_length)
-        single = isinstance(text, str)
-        rows = [self._text_ids(one) for one in _texts(text)]
-        if add_special_tokens:
-            rows = [[self.bos_token_id, *row, self.eos_token_id] for row in rows]
-        end_id = self.eos_token_id if add_special_tokens else None
-        rows = [truncate(row, cut_to, end_id) for row in rows]
-        if max_length is None:
-            self._warn_if_long(rows)
-        columns = {"input_ids": rows}
-        if return_attention_mask:
-            columns["attention_mask"] = [[1] * len(row) for row in rows]
-        columns = pad_columns(columns, self._fill(), pad_to, self.padding_side)
-        flat = single and return_tensors is None
-        return BatchEncoding(
-            (name, stack(column[0] if flat else column, return_tensors, name))
-            for name, column in columns.items()
-        )
-
-    def encode(self, text: str, **options: Any) -> Any:
-        """Return only the ids of one text; options as in a call."""
-        return self(check_text(text), **options)["input_ids"]
+        check_text(text)
+        return self(text, pair, add_special_tokens=add_special_tokens, verbose=False).tokens()
 
     def pad(
         self,
-        encoded_inputs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        encoded_inputs: Any,
         padding: bool | str = True,
         max_length: int | None = None,
-        return_attention_mask: bool = True,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_attention_mask: bool | None = None,
         return_tensors: str | None = None,
+        verbose: bool = True,
     ) -> BatchEncoding:
         """Pad what was encoded before: a dict of columns, or a list of dicts of one row each.
 
-        Only `input_ids` and `attention_mask` are padded; any other column is only stacked.
+        `input_ids`, `attention_mask`, `token_type_ids` and `special_tokens_mask` are padded; any
+        other column is only stacked. Arrays give arrays, and tensors give tensors.
 
         Raises:
-            TokenizerError: There are no `input_ids`, or the mask's rows have other lengths.
+            TokenizerError: There are no `input_ids`, or the columns' rows differ in length.
         """
-        columns = _columns(encoded_inputs)
-        rows = columns["input_ids"]
-        flat = not (rows and isinstance(rows[0], list))
-        if flat:
-            columns = {name: [column] for name, column in columns.items()}
-        if return_attention_mask and "attention_mask" not in columns:
-            columns["attention_mask"] = [[1] * len(row) for row in columns["input_ids"]]
-        pad_to = plan_lengths(padding, False, max_length, self.model_max_length)[0]
-        known = {name: columns[name] for name in self.model_input_names if name in columns}
-        if len({tuple(len(row) for row in column) for column in known.values()}) > 1:
-            raise TokenizerError("pad: input_ids and attention_mask differ in their lengths")
-        columns |= pad_columns(known, self._fill(), pad_to, self.padding_side)
-        return BatchEncoding(
-            (name, stack(column[0] if flat else column, return_tensors, name))
-            for name, column in columns.items()
+        pad_to = plan_lengths(padding, False, max_length, self.model_max_length, verbose)[0]
+        if pad_to is not None and self.pad_token_id is None:
+            raise TokenizerError("padding: this tokenizer has no pad_token; set one")
+        side = check_side(self.padding_side if padding_side is None else padding_side)
+        masked = self._wants("attention_mask", return_attention_mask)
+        columns = pad_batch(
+            *(encoded_inputs, self._fill(), pad_to, pad_to_multiple_of),
+            *(side, masked, return_tensors),
         )
-
-    def decode(self, token_ids: Any, skip_special_tokens: bool = False) -> str:
-        """Turn ids back into text: lower case, and a space after each word.
-
-        >>> from tokenizers_py import CLIPTokenizer
-        >>> CLIPTokenizer().decode([49406, 3306, 267, 1002, 256, 49407])
-        '<|startoftext|>hello , world ! <|endoftext|>'
-
-        Raises:
-            TokenizerError: An id is not in the vocabulary, or there is more than one row.
-        """
-        ids = _flat_ids(token_ids)
-        return self.convert_tokens_to_string(self.convert_ids_to_tokens(ids, skip_special_tokens))
-
-    def batch_decode(self, sequences: Any, skip_special_tokens: bool = False) -> list[str]:
-        """Decode each row of ids."""
-        rows = _plain(sequences)
-        if not isinstance(rows, Iterable):
-            raise TokenizerError(f"ids: must be rows of ids; got {type(rows).__name__}")
-        return [self.decode(row, skip_special_tokens) for row in rows]
-
-    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
-        """Return a token's id, or a list of them; the unknown token's where there is none."""
-        if isinstance(tokens, str):
-            return self._ids.get(tokens, self.unk_token_id)
-        return [self._ids.get(check_text(token, "token"), self.unk_token_id) for token in tokens]
-
-    def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
-        """Return an id's token, or a list of them."""
-        if not isinstance(_plain(ids), Iterable):
-            return self._token(_flat_ids(ids)[0])
-        skipped = set(self.all_special_ids) if skip_special_tokens else set()
-        return [self._token(number) for number in _flat_ids(ids) if number not in skipped]
-
-    def get_vocab(self) -> dict[str, int]:
-        """Return a copy of the vocabulary: token to id."""
-        return dict(self._ids)
+        return BatchEncoding(columns)
 
     @property
-    def vocab_size(self) -> int:
-        """How many tokens there are."""
-        return len(self._ids)
+    def max_len_single_sentence(self) -> int:
+        """How many tokens of one text fit into the model."""
+        return self.model_max_length - self.num_special_tokens_to_add()
 
-    def __len__(self) -> int:
-        return self.vocab_size
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """How many tokens of two texts together fit into the model."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(vocab_size={self.vocab_size}, {self._special})"
 
-    def _token(self, number: int) -> str:
-        if number not in self._tokens:
-            raise TokenizerError(
-                f"id {number} is not in the vocabulary, whose ids go from {min(self._tokens)} to "
-                f"{max(self._tokens)}"
-            )
-        return self._tokens[number]
+    def _wants(self, name: str, asked: bool | None) -> bool:
+        return name in self.model_input_names if asked is None else asked
 
     def _fill(self) -> dict[str, int]:
-        return {"input_ids": self.pad_token_id, "attention_mask": 0}
+        return {
+            "input_ids": -1 if self.pad_token_id is None else self.pad_token_id,
+            "token_type_ids": self.pad_token_type_id,
+            "attention_mask": 0,
+            "special_tokens_mask": 1,
+        }
 
-    def _warn_if_long(self, rows: Sequence[Sequence[int]]) -> None:
-        longest = max(map(len, rows))
+    def _encodings(self, rows: list[Row], plan: CallPlan) -> list[Encoding]:
+        names = {self._ids[token]: token for token in self.all_special_tokens}
+        return encodings(rows, plan, names, (self.pad_token or "", self._fill()["input_ids"]))
+
+    def _warn_if_long(self, longest: int) -> None:
         if self.model_max_length < longest and self.model_max_length <= UNLIMITED:
-            warnings.warn(
+            warn(
                 f"a text of {longest} tokens is longer than the model's {self.model_max_length}; "
-                "pass truncation=True to cut it",
-                UserWarning,
-                stacklevel=3,
+                "pass truncation=True to cut it"
             )
-
-
-def _texts(text: object) -> list[str]:
-    if isinstance(text, str):
-        return [check_text(text)]
-    if not isinstance(text, list | tuple):
-        raise TokenizerError(f"text: must be a str or a list of str; got {type(text).__name__}")
-    if not text:
-        raise TokenizerError("text: the list is empty; there is nothing to encode")
-    return [check_text(one, f"text[{place}]") for place, one in enumerate(text)]
-
-
-def _plain(values: Any) -> Any:
-    values = values.tolist() if hasattr(values, "tolist") else values
-    return [_plain(one) for one in values] if isinstance(values, list | tuple) else values
-
-
-def _flat_ids(ids: Any) -> list[int]:
-    values = _plain(ids)
-    try:
-        return [operator.index(n) for n in (values if isinstance(values, Iterable) else [values])]
-    except TypeError as error:
-        raise TokenizerError(
-            f"ids: must be whole numbers, one row of them; got {values!r:.60}. "
-            "batch_decode takes several rows"
-        ) from error
-
-
-def _columns(encoded: object) -> dict[str, Any]:
-    rows = [encoded] if isinstance(encoded, Mapping) else encoded
-    if (
-        not isinstance(rows, list | tuple)
-        or not rows
-        or not all(isinstance(row, Mapping) and "input_ids" in row for row in rows)
-    ):
-        raise TokenizerError("pad: needs a dict, or a list of dicts, that has input_ids")
-    if any(not isinstance(_plain(row["input_ids"]), list) for row in rows):
-        raise TokenizerError("pad: input_ids must be a list of ids, or of rows of ids")
-    if isinstance(encoded, Mapping):
-        return {name: _plain(column) for name, column in encoded.items()}
-    if any(row.keys() != rows[0].keys() for row in rows):
-        raise TokenizerError("pad: the dicts differ in their keys")
-    return {name: [_plain(row[name]) for row in rows] for name in rows[0]}

@@ -1,59 +1,79 @@
 """CLIP's tokenizer: the parts of this package joined, with the calls of Transformers 4.
 
 Text is cleaned (normalization.py), cut into words (pre_tokenization.py), each word into tokens
-(bpe.py). Batches, padding and the way back from ids are the same for every tokenizer (calls.py).
+(word_encoder.py, bpe.py). Batches, padding and the way back from ids are the same for every
+tokenizer (calls.py). There are three upstreams, which disagree on some texts; `PROFILES` names
+them.
 
-Source: openai/CLIP d05afc4, clip/simple_tokenizer.py (the ids); transformers 4.57.6,
-models/clip/tokenization_clip.py (the calls).
+Source: openai/CLIP d05afc4, clip/simple_tokenizer.py; transformers 5.23.0 and 4.57.6, models/clip/.
 """
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from tokenizers_py.added_tokens import AddedToken
 from tokenizers_py.alignment import AlignedText
-from tokenizers_py.bpe import merge_symbols, text_of_tokens, word_symbols
-from tokenizers_py.calls import TokenizerCalls
+from tokenizers_py.bpe import END_OF_WORD, check_errors, text_of_tokens
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
-from tokenizers_py.normalization import CLIP_OPENAI
-from tokenizers_py.pieces import Piece
-from tokenizers_py.pre_tokenization import split_words, word_pattern
-from tokenizers_py.pretrained import (
-    NO_LIMIT,
-    add_tokens,
-    folder_files,
-    read_folder,
-    write_folder,
+from tokenizers_py.folder_files import TokenizerFiles
+from tokenizers_py.folder_writing import merges_bytes, vocab_bytes
+from tokenizers_py.normalization import (
+    CLIP_OPENAI,
+    CLIP_TRANSFORMERS,
+    CLIP_TRANSFORMERS_SLOW,
 )
+from tokenizers_py.pieces import Piece
+from tokenizers_py.pre_tokenization import transformers_pattern, word_pattern
+from tokenizers_py.pretrained import NO_LIMIT, PreTrainedTokenizer
 from tokenizers_py.template import Template
+from tokenizers_py.tokenizer_json import (
+    CLIP_NORMALIZERS,
+    CLIP_PRE_TOKENIZERS,
+    check_steps,
+    read_bpe,
+)
 from tokenizers_py.vocabulary import (
     SPECIAL_TOKENS,
     Vocabulary,
     shipped_vocabulary,
     vocabulary_from_files,
 )
+from tokenizers_py.word_encoder import WordEncoder
 
 START, END = SPECIAL_TOKENS
 SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "pad_token")
-DEFAULTS = dict(zip(SPECIAL_NAMES, (START, END, END, END), strict=True))
-CACHE_WORDS = 50_000  # the cache of words is emptied when it holds so many
-CACHE_LETTERS = 64  # longer words are not worth keeping
-Self = TypeVar("Self", bound="CLIPTokenizer")
+OPENAI_FILE = "bpe_simple_vocab_16e6.txt.gz"
+
+# The upstreams, each with how it cleans text. "openai": OpenAI's own code, which the released
+# weights were trained with. "transformers": Transformers 5, and 4's fast tokenizer.
+# "transformers-slow": 4.57.6's slow tokenizer where ftfy is not installed.
+PROFILES = {
+    "openai": CLIP_OPENAI,
+    "transformers": CLIP_TRANSFORMERS,
+    "transformers-slow": CLIP_TRANSFORMERS_SLOW,
+}
 
 
-class CLIPTokenizer(TokenizerCalls):
-    """Text to token ids and back, equal to OpenAI's own tokenizer on every text.
+class CLIPTokenizer(PreTrainedTokenizer):
+    """Text to token ids and back, equal on every text to the upstream that `profile` names.
 
     Args:
         vocab_file: vocab.json; without it the merges give the ids, as in the original.
         merges_file: merges.txt; without both files it is CLIP's vocabulary of 49,408 tokens.
         vocabulary: A vocabulary that was read already, in place of the files.
+        profile: "openai" (what the released models were trained with), "transformers" or
+            "transformers-slow"; see PROFILES.
         bos_token: Stands before each text; found inside a text too, as is `eos_token`.
         eos_token: Stands after each text; where it stands, CLIP pools.
         unk_token: Taken for what is not in the vocabulary (never happens with CLIP's own).
         pad_token: Fills short rows. OpenAI's own code pads with id 0, which is the token "!".
+        errors: What becomes of bytes that are no UTF-8 when ids are decoded; as in `bytes.decode`.
         model_max_length: Length that the model can take; 77 for CLIP's own vocabulary, else none.
         padding_side: "right" or "left".
+        truncation_side: "right" or "left".
+        added_tokens: Further tokens, by id.
+        clean_up_tokenization_spaces: Whether `decode` removes the spaces before punctuation.
 
     Raises:
         TokenizerError: A file breaks a rule (see vocabulary.py), or a special token is missing.
@@ -66,10 +86,12 @@ class CLIPTokenizer(TokenizerCalls):
     [49406, 320, 1125, 539, 320, 2368, 49407]
     >>> tokenizer(["a cat", "a photo"], padding="max_length", return_tensors="np").input_ids.shape
     (2, 77)
+    >>> [CLIPTokenizer(profile=name).tokenize("ﬁ") for name in ("openai", "transformers")]
+    [['fi</w>'], ['ï', '¬ģ</w>']]
     """
 
     template = Template(("bos_token",), ("eos_token", "eos_token"), ("eos_token",))
-    normalizer = CLIP_OPENAI
+    keeps_spaces = True
 
     def __init__(
         self,
@@ -77,13 +99,22 @@ class CLIPTokenizer(TokenizerCalls):
         merges_file: FilePath | None = None,
         *,
         vocabulary: Vocabulary | None = None,
+        profile: str = "openai",
         bos_token: str = START,
         eos_token: str = END,
         unk_token: str = END,
         pad_token: str = END,
+        errors: str = "replace",
         model_max_length: int | None = None,
         padding_side: str = "right",
+        truncation_side: str = "right",
+        added_tokens: Mapping[int, AddedToken] | None = None,
+        clean_up_tokenization_spaces: bool = False,
     ) -> None:
+        if profile not in PROFILES:
+            raise TokenizerError(
+                f"profile: must be one of {', '.join(PROFILES)}; got {profile!r:.60}"
+            )
         shipped = vocab_file is None and merges_file is None and vocabulary is None
         if vocabulary is None:
             vocabulary = _read(vocab_file, merges_file, (bos_token, eos_token))
@@ -91,83 +122,90 @@ class CLIPTokenizer(TokenizerCalls):
             raise TokenizerError("vocabulary: pass either it or files, not both")
         if model_max_length is None:
             model_max_length = 77 if shipped else NO_LIMIT
+        self.profile = profile
+        self.errors = check_errors(errors)
+        self.normalizer = PROFILES[profile]
         self._vocabulary = vocabulary
+        self._made_for: dict[str, str] | None = None
         tokens = (bos_token, eos_token, unk_token, pad_token)
         super().__init__(
             vocabulary.ids,
             dict(zip(SPECIAL_NAMES, tokens, strict=True)),
             model_max_length=model_max_length,
             padding_side=padding_side,
+            truncation_side=truncation_side,
+            added_tokens=added_tokens,
+            specials_in_text=profile != "openai",
+            clean_up_tokenization_spaces=clean_up_tokenization_spaces,
         )
 
     @classmethod
-    def from_pretrained(cls: type[Self], folder: FilePath, **overrides: Any) -> Self:
-        """Read a folder as Transformers 4 or 5 writes it; keywords of the class go before files.
+    def _read_vocabulary(cls, files: TokenizerFiles) -> dict[str, Any]:
+        vocab, merges = files.path("vocab.json"), files.path("merges.txt")
+        if vocab and merges:
+            vocabulary = vocabulary_from_files(vocab, merges)
+        elif files.tokenizer_json is not None:
+            model = read_bpe(files, END_OF_WORD)
+            check_steps(files, "normalizer", *CLIP_NORMALIZERS)
+            check_steps(files, "pre_tokenizer", *CLIP_PRE_TOKENIZERS)
+            vocabulary = Vocabulary(model.ids, {pair: n for n, pair in enumerate(model.merges)})
+        elif packed := files.path(OPENAI_FILE):
+            return {"vocabulary": vocabulary_from_files(None, packed), "model_max_length": 77}
+        else:
+            raise files.missing(("vocab.json", "merges.txt"), ("tokenizer.json",), (OPENAI_FILE,))
+        return {"vocabulary": vocabulary}
 
-        Raises:
-            TokenizerError: See pretrained.read_folder.
-        """
-        vocabulary, added, settings = read_folder(folder)
-        settings |= overrides
-        special = [settings.get(name, default) for name, default in DEFAULTS.items()]
-        try:
-            return cls(vocabulary=add_tokens(vocabulary, added, special), **settings)
-        except TokenizerError as error:
-            raise TokenizerError(f"{folder}: {error}") from error
-
-    def save_pretrained(self, folder: FilePath) -> tuple[str, ...]:
-        """Write vocab.json, merges.txt and two config files; returns their paths.
-
-        Raises:
-            TokenizerError: See pretrained.write_folder. What was in the folder is then unchanged.
-        """
-        settings = {
-            **self._special,
-            "model_max_length": self.model_max_length,
-            "padding_side": self.padding_side,
+    def _vocabulary_files(self) -> dict[str, bytes]:
+        return {
+            "vocab.json": vocab_bytes(self._vocabulary.ids),
+            "merges.txt": merges_bytes(self._vocabulary.ranks),
         }
-        return write_folder(folder, folder_files(self._vocabulary, settings))
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Turn tokens back into text."""
-        return text_of_tokens(tokens).strip()
-
-    def _set_special(self, name: str, token: str) -> None:
-        super()._set_special(name, token)
-        # Text is in lower case when words are looked for, whatever the tokens' own case is.
-        ends = [self._special[end] for end in ("bos_token", "eos_token") if end in self._special]
-        self._in_text = {token.lower(): token for token in ends}
-        self._cache: dict[str, tuple[int, ...]] = {}
-
-    def _word_tokens(self, word: str) -> list[str]:
-        if word in self._in_text:
-            return [self._in_text[word]]
-        return merge_symbols(word_symbols(word), self._vocabulary.ranks)
+        return text_of_tokens(tokens, END_OF_WORD, self.errors).strip()
 
     def _segment_ids(self, text: str, first: bool) -> list[int]:
-        ids: list[int] = []
-        for word in split_words(text, (self.bos_token, self.eos_token)):
-            ids += self._cache.get(word) or self._word_ids(word)
-        return ids
+        return self._words().encode(text)
 
     def _segment_pieces(self, text: AlignedText, first: bool) -> list[Piece]:
-        pattern = word_pattern((self.bos_token, self.eos_token))
-        pieces: list[Piece] = []
-        for number, match in enumerate(pattern.finditer(text.text)):
-            for token in self._word_tokens(match[0]):
-                start, end = text.span(*match.span())
-                number_of = self._ids.get(token, self.unk_token_id)
-                pieces.append(Piece(token, number_of, start, end, number))
-        return pieces
+        return self._words().pieces(text)
 
-    def _word_ids(self, word: str) -> tuple[int, ...]:
-        unknown = self.unk_token_id
-        ids = tuple(self._ids.get(token, unknown) for token in self._word_tokens(word))
-        if len(self._cache) >= CACHE_WORDS:
-            self._cache.clear()
-        if len(word) <= CACHE_LETTERS:
-            self._cache[word] = ids
-        return ids
+    def _words(self) -> WordEncoder:
+        """Give what finds and encodes words; made anew when the special tokens have changed."""
+        if self._made_for is not self._special:
+            self._encoder = self._make_encoder()
+            self._made_for = self._special
+        return self._encoder
+
+    def _make_encoder(self) -> WordEncoder:
+        """Say how words are found and encoded, special tokens that stand in the text included.
+
+        OpenAI's expression finds them, in any case: text is in lower case by then. So does that
+        of the slow tokenizer, which knows CLIP's own two only. That of Transformers 5 finds them
+        too, but cuts what it has found once more, as GPT-2 cuts words.
+        """
+        ends = [self._special[end] for end in ("bos_token", "eos_token") if end in self._special]
+        tokens = ends if self.profile == "openai" else SPECIAL_TOKENS
+        fixed: dict[str, tuple[str, int]] = {}
+        split: dict[str, tuple[str, ...]] = {}
+        if self.profile == "transformers":
+            pattern = transformers_pattern(SPECIAL_TOKENS)
+            split = {token: ("<|", token[2:-2], "|>") for token in SPECIAL_TOKENS}
+        else:
+            pattern = word_pattern(tuple(tokens))
+            fixed = {
+                token.lower(): (token, self._ids[token]) for token in tokens if token in self._ids
+            }
+        return WordEncoder(
+            self._vocabulary,
+            pattern,
+            self.unk_token_id,
+            END_OF_WORD,
+            fixed=fixed,
+            split=split,
+            spaces_part=not any(" " in token for token in tokens),
+        )
 
 
 def _read(

@@ -5,6 +5,7 @@ file ends in one clear error. Called by vocabulary.py, wordpiece vocabularies an
 """
 
 import json
+import reprlib
 from collections import Counter
 from os import PathLike
 from pathlib import Path
@@ -52,11 +53,14 @@ def read_json_object(path: FilePath) -> dict[str, Any]:
         if len(found) < len(pairs):
             counts = Counter(key for key, _ in pairs)
             twice = counts.most_common(1)[0][0]
-            raise TokenizerError(f"{path}: the key {twice!r} stands there twice")
+            raise TokenizerError(f"{path}: the key {shown(twice)} stands there twice")
         return found
 
+    def no_number(text: str) -> None:
+        raise TokenizerError(f"{path}: no usable JSON: {text} is no number there")
+
     try:
-        content = json.loads(read_text(path), object_pairs_hook=unique)
+        content = json.loads(read_text(path), object_pairs_hook=unique, parse_constant=no_number)
     except TokenizerError:
         raise
     except json.JSONDecodeError as error:
@@ -74,15 +78,22 @@ def check_ids(content: object, source: str) -> dict[str, int]:
         raise TokenizerError(f"{source}: must be an object; got {type(content).__name__}")
     owner: dict[int, str] = {}
     for token, number in content.items():
-        if not isinstance(token, str) or not token or not _has_utf8(token):
-            raise TokenizerError(f"{source}: {token!r} is no token: it must be some text")
+        if not isinstance(token, str) or not token or not has_utf8(token):
+            raise TokenizerError(f"{source}: {shown(token)} is no token: it must be some text")
         if type(number) is not int or not 0 <= number <= MAX_ID:
-            raise TokenizerError(f"{source}: the id of {token!r} is no id: {number!r:.60}")
+            raise TokenizerError(f"{source}: the id of {shown(token)} is no id: {shown(number)}")
         if number in owner:
-            raise TokenizerError(f"{source}: {owner[number]!r} and {token!r} both have id {number}")
+            both = f"{shown(owner[number])} and {shown(token)}"
+            raise TokenizerError(f"{source}: {both} both have id {number}")
         owner[number] = token
     return content
 
 
-def _has_utf8(token: str) -> bool:
+def shown(value: object) -> str:
+    """Write a value for a message, shortened: it may be huge or deeply nested."""
+    return f"{reprlib.repr(value):.60}"
+
+
+def has_utf8(token: str) -> bool:
+    """Say whether a text can be written as UTF-8: whether it has no lone surrogates."""
     return token.isascii() or not any("\ud800" <= c <= "\udfff" for c in token)

@@ -1,20 +1,32 @@
 """Cleaning a text before it is cut into words: repair, unescape, whitespace, case.
 
-Five small steps and `clean_text`, which runs them in the order of the original. The released CLIP
-weights have only ever seen text cleaned this way: leave one step out and the ids of some texts
-change without any error. Called by clip.py; next: pre_tokenization.py.
+Small steps, and three chains of them, one for each upstream of CLIP's tokenizer: `CLIP_OPENAI`
+(the released weights have only ever seen text cleaned this way), `CLIP_TRANSFORMERS` and
+`CLIP_TRANSFORMERS_SLOW`. Leave one step out and the ids of some texts change without any error.
+Called by clip.py; next: pre_tokenization.py.
 
-Source: openai/CLIP d05afc4, clip/simple_tokenizer.py, basic_clean and whitespace_clean.
+Source: openai/CLIP d05afc4, clip/simple_tokenizer.py, basic_clean and whitespace_clean;
+transformers 5.23.0 and 4.57.6, models/clip/.
 """
 
 import html
 import re
+import unicodedata
 
 import ftfy
 import regex
 
-from tokenizers_py.alignment import Opaque
+from tokenizers_py.alignment import (
+    AlignedText,
+    Chain,
+    Characters,
+    NormalForm,
+    Opaque,
+    Step,
+    Substitution,
+)
 from tokenizers_py.errors import TokenizerError
+from tokenizers_py.unicode_tables import NOT_NORMALIZED, lower
 
 _WHITESPACE = regex.compile(r"\s+")  # Unicode's White_Space, which Python's own `re` widens
 _LONE_SURROGATE = re.compile(
@@ -71,6 +83,8 @@ def unescape_html(text: str) -> str:
 def collapse_whitespace(text: str) -> str:
     r"""Make every run of whitespace one space, and none at the ends.
 
+    Trap: `str.strip` takes a little more for whitespace than Unicode does (U+001C to U+001F).
+
     >>> collapse_whitespace("  two\t\n words\u3000")
     'two words'
     """
@@ -78,8 +92,44 @@ def collapse_whitespace(text: str) -> str:
     return collapsed.strip()
 
 
+def single_spaces(text: str) -> str:
+    r"""Make every run of what Python takes for whitespace one space, and none at the ends.
+
+    >>> single_spaces(" two\x1c words ")
+    'two words'
+    """
+    return " ".join(text.split())
+
+
+class LowerCase(Step):
+    """Python's lower case of a whole text: a capital sigma at the end of a word becomes "ς".
+
+    >>> lowered = LowerCase().align(AlignedText.of("İΣ"))
+    >>> lowered.text, lowered.starts
+    ('i̇ς', [0, 0, 1])
+    """
+
+    name = "lower"
+
+    def __call__(self, text: str) -> str:
+        """Make a text lower case."""
+        return text.lower()
+
+    def align(self, given: AlignedText) -> AlignedText:
+        """Make a text lower case; a character never depends on another in how long it becomes."""
+        lowered = given.text.lower()
+        if len(lowered) == len(given.text):
+            return AlignedText(lowered, given.starts, given.ends)
+        sizes = [len(character.lower()) for character in given.text]
+        return AlignedText(
+            lowered,
+            [start for start, size in zip(given.starts, sizes, strict=True) for _ in range(size)],
+            [end for end, size in zip(given.ends, sizes, strict=True) for _ in range(size)],
+        )
+
+
 def clean_text(text: str) -> str:
-    """Run all steps in the original's order: repair, unescape, whitespace, lower case.
+    """Run the original's steps in its order: repair, unescape, whitespace, lower case.
 
     Trap: the order matters. Lower-casing last also lower-cases what the entities held, and it is
     Python's `str.lower`, which knows the final sigma.
@@ -87,7 +137,99 @@ def clean_text(text: str) -> str:
     >>> clean_text(" A  Photo of &Eacute;TIENNE ")
     'a photo of étienne'
     """
-    return collapse_whitespace(unescape_html(repair(text))).lower()
+    return CLIP_OPENAI(text)
 
 
-CLIP_OPENAI = Opaque("clean_text", clean_text)
+def clean_character(character: str) -> str:
+    r"""Drop a control or format character or U+FFFD, and make any space the plain one.
+
+    Source: BasicTokenizer._clean_text in transformers 4.57.6. Trap: characters that Python's
+    Unicode does not know yet count as control characters too.
+
+    >>> [clean_character(one) for one in "a\t\u3000\u200d\ufffd"]
+    ['a', ' ', ' ', '', '']
+    """
+    if character in "\t\n\r":
+        return " "
+    category = unicodedata.category(character)
+    if category.startswith("C") or character == "\ufffd":
+        return ""
+    return " " if category == "Zs" else character
+
+
+def space_ideograph(character: str) -> str:
+    """Put spaces around an ideograph of Chinese (not around kana or Hangul).
+
+    Source: BasicTokenizer._is_chinese_char in transformers 4.57.6. The ranges end with
+    extension E; later ideographs are left alone.
+
+    >>> space_ideograph("生"), space_ideograph("の")
+    (' 生 ', 'の')
+    """
+    code = ord(character)
+    chinese = any(first <= code <= last for first, last in _IDEOGRAPHS)
+    return f" {character} " if chinese else character
+
+
+_IDEOGRAPHS = (
+    (0x4E00, 0x9FFF),
+    (0x3400, 0x4DBF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0xF900, 0xFAFF),
+    (0x2F800, 0x2FA1F),
+)
+
+
+def _plain(text: str) -> bool:
+    """Say whether a text is of ASCII characters from space to tilde only."""
+    return text.isascii() and text.isprintable()
+
+
+def _openai_shortcut(text: str) -> str | None:
+    # Nothing to repair in plain ASCII, nothing to unescape without "&".
+    return single_spaces(text).lower() if _plain(text) and "&" not in text else None
+
+
+def _transformers_shortcut(text: str) -> str | None:
+    return text.lower() if _plain(text) and "  " not in text else None
+
+
+def _slow_shortcut(text: str) -> str | None:
+    return single_spaces(text).lower() if _plain(text) else None
+
+
+CLIP_OPENAI = Chain(
+    "openai",
+    [
+        Opaque("repair", repair),
+        Opaque("unescape", unescape_html),
+        Opaque("whitespace", collapse_whitespace),
+        LowerCase(),
+    ],
+    _openai_shortcut,
+)
+# Trap: no step strips, and the lower case knows no final sigma.
+CLIP_TRANSFORMERS = Chain(
+    "transformers",
+    [
+        NormalForm("NFC", NOT_NORMALIZED),
+        Substitution("whitespace", r"\s+", " "),
+        Characters("lower", lower),
+    ],
+    _transformers_shortcut,
+)
+# What 4.57.6 does where ftfy is not installed.
+CLIP_TRANSFORMERS_SLOW = Chain(
+    "transformers-slow",
+    [
+        Characters("clean", clean_character),
+        Characters("ideographs", space_ideograph),
+        NormalForm("NFC"),
+        Opaque("whitespace", single_spaces),
+        LowerCase(),
+    ],
+    _slow_shortcut,
+)

@@ -1,183 +1,258 @@
-"""A tokenizer's folder: what lies in it, and writing one.
+"""from_pretrained and save_pretrained: a tokenizer out of a folder or the hub, and into a folder.
 
-Two layouts are read. Transformers 4: vocab.json, merges.txt, tokenizer_config.json,
-special_tokens_map.json, added_tokens.json. Transformers 5: tokenizer.json, tokenizer_config.json.
-Where a folder holds both, vocab.json and merges.txt count. The first layout is written, because
-all releases read it. Called by clip.py; the vocabulary files themselves are vocabulary.py's.
+folder_files.py reads what is the same for all models (settings, added tokens), folder_writing.py
+writes, hub.py fetches. A model's class reads its own vocabulary files through `_read_vocabulary`
+and gives them back through `_vocabulary_files`. The rest follows from its constructor: a setting
+is a keyword of the constructor and an attribute of the same name. Built on by every model's
+tokenizer; auto.py chooses the class.
 
-Source: transformers 4.57.6, tokenization_utils_base.py; 5.23.0, tokenization_utils_tokenizers.py.
+Source: transformers 4.57.6 and 5.23.0, tokenization_utils_base.py.
 """
 
+import inspect
 import json
 import math
-import os
-import uuid
-from collections.abc import Collection, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from tokenizers_py.added_tokens import AddedToken
+from tokenizers_py.calls import TokenizerCalls
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.files import FilePath, check_ids, read_json_object
-from tokenizers_py.special_tokens import SPECIAL_NAMES
-from tokenizers_py.vocabulary import Vocabulary, read_tokenizer_json, vocabulary_from_files
+from tokenizers_py.files import FilePath, shown
+from tokenizers_py.folder_agreement import check_agrees
+from tokenizers_py.folder_files import TokenizerFiles, read_folder
+from tokenizers_py.folder_tokens import ADDED, CONFIG, SPECIAL_MAP, read_extra, read_token
+from tokenizers_py.folder_writing import write_folder
+from tokenizers_py.hub import resolve
+from tokenizers_py.special_tokens import EXTRA_NAMES, SPECIAL_NAMES
+
+__all__ = ["NO_LIMIT", "PreTrainedTokenizer", "TokenizerFiles", "read_folder"]
 
 NO_LIMIT = int(1e30)  # what Transformers writes as model_max_length when there is none
+Self = TypeVar("Self", bound="PreTrainedTokenizer")
 
 
-def read_folder(folder: FilePath) -> tuple[Vocabulary, dict[str, int], dict[str, Any]]:
-    """Read a folder of either layout: the vocabulary, the added tokens' ids, the settings.
+class PreTrainedTokenizer(TokenizerCalls):
+    """What every model's tokenizer is built on: the calls, and reading and writing a folder."""
 
-    The settings are keywords of CLIPTokenizer, only those that the files name;
-    tokenizer_config.json goes before special_tokens_map.json.
+    @classmethod
+    @abstractmethod
+    def _read_vocabulary(cls, files: TokenizerFiles) -> dict[str, Any]:
+        """Read the vocabulary out of a folder, as keywords of the constructor."""
 
-    Raises:
-        TokenizerError: There is no such folder, a file is missing or broken, or it asks for
-            something that is not supported; names the file.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise TokenizerError(f"{folder}: no such folder")
-    vocabulary, added = _read_vocabulary(root)
-    settings: dict[str, Any] = {}
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        if (root / name).exists():
-            content = read_json_object(root / name)
-            added |= _added_tokens(content, str(root / name))
-            settings |= _settings(content, str(root / name))
-    return vocabulary, added, settings
+    @abstractmethod
+    def _vocabulary_files(self) -> dict[str, bytes]:
+        """Give the vocabulary files of Transformers 4: name to content."""
 
+    @classmethod
+    def default_profile(cls, files: TokenizerFiles) -> str | None:
+        """Choose the profile when neither caller nor files name one; None: the constructor's."""
+        return None
 
-def add_tokens(
-    vocabulary: Vocabulary, added: Mapping[str, int], special: Collection[str]
-) -> Vocabulary:
-    """Give special tokens that are not in the vocabulary the ids of the added tokens.
+    @classmethod
+    def from_pretrained(
+        cls: type[Self],
+        name_or_folder: FilePath,
+        *,
+        profile: str | None = None,
+        revision: str | None = None,
+        cache_dir: FilePath | None = None,
+        local_files_only: bool = False,
+        **overrides: Any,
+    ) -> Self:
+        """Read a folder as Transformers 4 or 5 writes it, or fetch one from the hub.
 
-    Raises:
-        TokenizerError: An added token is not special (text would have to be split at it, which
-            is not supported), or its id contradicts the vocabulary.
-    """
-    for token, number in added.items():
-        if token not in special:
+        What the caller says goes before tokenizer_config.json, and that before the other files.
+        Settings that the class does not know are ignored in files, as `auto_map` is: no code of a
+        folder is ever run.
+
+        Args:
+            name_or_folder: A folder, or a hub id such as "openai/clip-vit-base-patch32".
+            profile: Which upstream to be equal to, where they differ; see the class.
+            revision: Branch, tag or commit on the hub; its main branch by default.
+            cache_dir: The hub's cache folder, if not the usual one.
+            local_files_only: Take what the cache holds and do not touch the network.
+            overrides: Keywords of the class.
+
+        Raises:
+            TokenizerError: There is no such folder, a file is missing or broken, or it asks for
+                something that is not supported; names the file.
+        """
+        folder = resolve(
+            name_or_folder,
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
+        return cls.from_files(read_folder(folder), profile=profile, **overrides)
+
+    @classmethod
+    def from_files(
+        cls: type[Self], files: TokenizerFiles, *, profile: str | None = None, **overrides: Any
+    ) -> Self:
+        """Make a tokenizer of a folder that was read already; see `from_pretrained`."""
+        known = set(inspect.signature(cls).parameters)
+        if unknown := overrides.keys() - known - set(EXTRA_NAMES):
             raise TokenizerError(
-                f"added token {token!r} (id {number}) is not supported: only the special tokens "
-                f"{', '.join(map(str, special))} are"
+                f"{cls.__name__}.from_pretrained: no such keyword: {', '.join(sorted(unknown))}"
             )
-        if vocabulary.ids.get(token, number) != number:
-            raise TokenizerError(
-                f"added token {token!r} has id {number}, but id {vocabulary.ids[token]} in the "
-                "vocabulary"
-            )
-    new = {token: number for token, number in added.items() if token not in vocabulary.ids}
-    if not new:
-        return vocabulary
-    taken = {number: token for token, number in vocabulary.ids.items()}
-    for token, number in new.items():
-        if number in taken:
-            raise TokenizerError(f"added token {token!r} has id {number}, as has {taken[number]!r}")
-    return Vocabulary(vocabulary.ids | new, vocabulary.ranks)
+        given = cls._read_vocabulary(files) | _settings(files, known)
+        given["added_tokens"] = files.added
+        if "profile" not in known and profile not in (None, "transformers"):
+            raise TokenizerError(f'{cls.__name__}: has the profile "transformers" only')
+        profile = profile or given.get("profile") or cls.default_profile(files)
+        if profile is not None and "profile" in known:
+            given["profile"] = profile
+        extra = _extra_tokens(files, overrides)
+        given |= {name: value for name, value in overrides.items() if name not in EXTRA_NAMES}
+        try:
+            tokenizer = cls(**given)
+        except TokenizerError as error:
+            raise TokenizerError(f"{files.root}: {error}") from error
+        tokenizer.add_tokens(_flagged(files, tokenizer.special_tokens_map), special_tokens=True)
+        tokenizer.add_special_tokens({"extra_special_tokens": extra})
+        check_agrees(files, tokenizer.get_vocab(), tokenizer.template, tokenizer.special_tokens_map)
+        return tokenizer
+
+    def save_pretrained(self, folder: FilePath) -> tuple[str, ...]:
+        """Write vocabulary files and config files as Transformers 4 does; returns their paths.
+
+        An older save in the folder is replaced. Either all files are written or none.
+
+        Raises:
+            TokenizerError: Something cannot be written, or a tokenizer.json is in the way.
+        """
+        special: dict[str, Any] = {**self.special_tokens_map}
+        if self.extra_special_tokens:
+            special["additional_special_tokens"] = self.extra_special_tokens
+        added = self.added_tokens_decoder
+        flags = {str(n): asdict(token) for n, token in added.items() if not self._is_plain(token)}
+        settings: dict[str, Any] = {"tokenizer_class": type(self).__name__, **special}
+        if flags:
+            settings["added_tokens_decoder"] = flags
+        known = inspect.signature(type(self)).parameters.keys()
+        for name in sorted(known & CHECKS.keys() - set(SPECIAL_NAMES)):
+            if (value := getattr(self, name)) is not None:
+                settings[name] = value
+        files = {SPECIAL_MAP: _json(special), CONFIG: _json(settings)}
+        new = {token.content: n for n, token in added.items() if n >= self.vocab_size}
+        if new:
+            files[ADDED] = _json(new)
+        return write_folder(folder, {**self._vocabulary_files(), **files})
+
+    def _is_plain(self, token: AddedToken) -> bool:
+        """Say whether it is a special token without flags; readers then take their own default."""
+        named = token.content in self.special_tokens_map.values()
+        return named and token == AddedToken(token.content, normalized=False, special=True)
+
+    def save_vocabulary(
+        self, folder: FilePath, filename_prefix: str | None = None
+    ) -> tuple[str, ...]:
+        """Write the vocabulary files alone, as "prefix-vocab.json"; returns their paths.
+
+        Raises:
+            TokenizerError: Something cannot be written, or the prefix is no part of a file's name.
+        """
+        prefix = f"{filename_prefix}-" if filename_prefix else ""
+        if Path(f"{prefix}x").name != f"{prefix}x" or "\0" in prefix:
+            raise TokenizerError(f"filename_prefix: {prefix!r:.60} cannot begin a file's name")
+        files = {prefix + name: content for name, content in self._vocabulary_files().items()}
+        return write_folder(folder, files, whole=False)
 
 
-def write_folder(folder: FilePath, files: Mapping[str, str]) -> tuple[str, ...]:
-    """Write text files into a folder, made if need be; returns their paths.
-
-    Each is written under another name first and renamed when all are complete, so a full disk
-    leaves the old files as they were.
-
-    Raises:
-        TokenizerError: Something cannot be written, or the folder holds a file that would make
-            a reader ignore or change what is written.
-    """
-    root = Path(folder)
-    for name in ("tokenizer.json", "added_tokens.json"):
-        if (root / name).exists():
-            raise TokenizerError(
-                f"{root / name}: belongs to another tokenizer, and readers prefer it to what is "
-                "to be written here. Remove it or save into another folder."
-            )
-    made = not root.exists()
-    parts = {root / f".{name}.{uuid.uuid4().hex}.part": root / name for name in files}
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        for part, text in zip(parts, files.values(), strict=True):
-            part.write_bytes(text.encode("utf-8"))
-        for part, target in parts.items():
-            os.replace(part, target)
-    except OSError as error:
-        raise TokenizerError(f"{folder}: cannot be written: {error}") from error
-    finally:
-        for part in parts:
-            if part.exists():
-                part.unlink()
-        if made and root.is_dir() and not any(root.iterdir()):
-            root.rmdir()
-    return tuple(str(target) for target in parts.values())
-
-
-def folder_files(vocabulary: Vocabulary, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Lay out a tokenizer as the files of Transformers 4: name to content."""
-    by_id = dict(sorted(vocabulary.ids.items(), key=lambda item: item[1]))
-    special = {name: settings[name] for name in SPECIAL_NAMES if name in settings}
-    config = {"tokenizer_class": "CLIPTokenizer", "clean_up_tokenization_spaces": False, **settings}
-    merges = "".join(f"{first} {second}\n" for first, second in vocabulary.ranks)
+def _settings(files: TokenizerFiles, known: set[str]) -> dict[str, Any]:
+    """Take what a class knows out of the settings of a folder."""
     return {
-        "vocab.json": json.dumps(by_id, ensure_ascii=False, separators=(",", ":")),
-        "merges.txt": "#version: 0.2\n" + merges,
-        "special_tokens_map.json": json.dumps(special, ensure_ascii=False, indent=2) + "\n",
-        "tokenizer_config.json": json.dumps(config, ensure_ascii=False, indent=2) + "\n",
+        name: check(files.config[name], files.where(name))
+        for name, check in CHECKS.items()
+        if name in known and name in files.config
     }
 
 
-def _read_vocabulary(root: Path) -> tuple[Vocabulary, dict[str, int]]:
-    vocab, merges, single = root / "vocab.json", root / "merges.txt", root / "tokenizer.json"
-    if vocab.exists() and merges.exists():
-        added = root / "added_tokens.json"
-        ids = check_ids(read_json_object(added), str(added)) if added.exists() else {}
-        return vocabulary_from_files(vocab, merges), ids
-    if single.exists():
-        return read_tokenizer_json(single)
-    missing = [file.name for file in (vocab, merges) if not file.exists()]
-    raise TokenizerError(
-        f"{root}: {' and '.join(missing)} missing; needs vocab.json and merges.txt, or "
-        "tokenizer.json"
-    )
+def _flagged(files: TokenizerFiles, special: Mapping[str, str]) -> list[AddedToken]:
+    """Find the special tokens that files write as objects with flags.
+
+    Those with an id in the files have their flags by now; the others' ids are the vocabulary's.
+    """
+    known = {token.content for token in files.added.values()}
+    found = []
+    for name, text in special.items():
+        value = files.config.get(name)
+        if isinstance(value, dict) and value.get("content") == text and text not in known:
+            found.append(read_token({**value, "special": True}, files.where(name)))
+    return found
 
 
-def _settings(content: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Take what CLIPTokenizer knows out of a config; null is as good as absent."""
-    if content.get("truncation_side", "right") != "right":
-        raise TokenizerError(f'{source}: "truncation_side" other than "right" is not supported')
-    found = {name: _token_text(content.get(name), f"{source}, {name!r}") for name in SPECIAL_NAMES}
-    found["model_max_length"] = _length(content.get("model_max_length"), source)
-    found["padding_side"] = content.get("padding_side")
-    return {name: value for name, value in found.items() if value is not None}
+def _extra_tokens(files: TokenizerFiles, overrides: Mapping[str, Any]) -> Any:
+    """Find the special tokens without a name: the caller's, or the files' with their flags."""
+    for name in EXTRA_NAMES:
+        if overrides.get(name) is not None:
+            return overrides[name]
+    flags = {token.content: token for token in files.added.values()}
+    extra: dict[str, AddedToken] = {}
+    for name in EXTRA_NAMES:
+        for token in read_extra(files.config.get(name) or [], files.where(name)):
+            extra[token.content] = flags.get(token.content, token)
+    return list(extra.values())
 
 
-def _token_text(value: object, source: str) -> Any:
-    """Read a special token, which files write as text or as an object with flags."""
-    text = value.get("content") if isinstance(value, dict) else value
-    if value is not None and not isinstance(text, str):
-        raise TokenizerError(f"{source}: must be a token's text; got {value!r:.60}")
-    return text
+def _token_text(value: object, source: str) -> str:
+    return read_token(value, source).content
 
 
-def _length(value: object, source: str) -> Any:
-    if value is None:
-        return None
+def _length(value: object, source: str) -> int:
     if isinstance(value, float) and math.isfinite(value) and value == int(value):
         value = int(value)  # 1e30 is how some writers spell "no limit"
     if type(value) is not int or value < 1:
-        raise TokenizerError(f'{source}: "model_max_length" must be a count; got {value!r:.60}')
+        raise TokenizerError(f"{source}: must be a count; got {shown(value)}")
     return value
 
 
-def _added_tokens(content: Mapping[str, Any], source: str) -> dict[str, int]:
-    """Read added_tokens_decoder: id, as text, to a token with flags."""
-    entries = content.get("added_tokens_decoder") or {}
-    if not isinstance(entries, dict):
-        raise TokenizerError(f'{source}: "added_tokens_decoder" must be an object')
-    found: dict[str, object] = {}
-    for number, token in entries.items():
-        text = _token_text(token, f"{source}, added token {number!r:.60}")
-        digits = number.isascii() and number.isdigit() and len(number) < 12
-        found[text] = int(number) if digits else number
-    return check_ids(found, f'{source}, "added_tokens_decoder"')
+def _flag(value: object, source: str) -> bool:
+    if not isinstance(value, bool):
+        raise TokenizerError(f"{source}: must be true or false; got {shown(value)}")
+    return value
+
+
+def _text(value: object, source: str) -> str:
+    if not isinstance(value, str):
+        raise TokenizerError(f"{source}: must be text; got {shown(value)}")
+    return value
+
+
+def _texts(value: object, source: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise TokenizerError(f"{source}: must be a list of texts; got {shown(value)}")
+    return value
+
+
+def _object(value: object, source: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TokenizerError(f"{source}: must be an object; got {shown(value)}")
+    return value
+
+
+# The settings that are read and written where a class has them, and what each must be.
+CHECKS: Mapping[str, Callable[[object, str], Any]] = {
+    **dict.fromkeys(SPECIAL_NAMES, _token_text),
+    "add_prefix_space": _flag,
+    "clean_up_tokenization_spaces": _flag,
+    "do_lower_case": _flag,
+    "errors": _text,
+    "model_input_names": _texts,
+    "model_max_length": _length,
+    "padding_side": _text,
+    "profile": _text,
+    "sp_model_kwargs": _object,
+    "strip_accents": _flag,
+    "tokenize_chinese_chars": _flag,
+    "trim_offsets": _flag,
+    "truncation_side": _text,
+}
+
+
+def _json(content: object) -> bytes:
+    return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode("utf-8")

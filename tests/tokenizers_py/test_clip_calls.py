@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tokenizers_py import CLIPTokenizer, TokenizerError, clip, vocabulary
+from tokenizers_py import CLIPTokenizer, TokenizerError, vocabulary, word_encoder
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_encode_and_tokenize_take_one_text(tokenizer):
             call(["a"])
 
 
-@pytest.mark.parametrize("ids", [[49408], [-1], 49408, ["a"], [1.5], [[1, 2]], None, "cat"])
+@pytest.mark.parametrize("ids", [[49408], [-1], 49408, ["a"], [1.5], [[[1, 2]]], None, "cat"])
 def test_wrong_ids(tokenizer, ids):
     with pytest.raises(TokenizerError, match=r"^ids?"):
         tokenizer.decode(ids)
@@ -73,11 +73,12 @@ def test_vocabulary_and_files_together(tokenizer, toy_files):
 def test_the_cache_is_bounded_and_changes_no_ids(monkeypatch):
     words = [f"{a}{b}" for a in "abcdefgh" for b in "xyz"]
     want = CLIPTokenizer()(words).input_ids
-    monkeypatch.setattr(clip, "CACHE_WORDS", 5)
+    monkeypatch.setattr(word_encoder, "CACHE_WORDS", 5)
     small = CLIPTokenizer()
     assert small(words).input_ids == want == small(words).input_ids
     small("a" * 1000, truncation=True)
-    assert len(small._cache) <= 5 and max(map(len, small._cache)) <= 64
+    known = small._words()._known
+    assert len(known) <= 5 and max(map(len, known)) <= 64
 
 
 def test_a_copy_through_pickle(tokenizer):

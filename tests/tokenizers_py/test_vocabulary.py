@@ -45,7 +45,7 @@ def test_broken_merges(toy_files, content, message):
         (b'{"a": 1.0}', "the id of 'a' is no id: 1.0"),
         (b'{"a": true}', "the id of 'a' is no id: True"),
         (b'{"a": -1}', "the id of 'a' is no id: -1"),
-        (b'{"a": NaN}', "the id of 'a' is no id: nan"),
+        (b'{"a": NaN}', "no usable JSON: NaN is no number"),
         (b'{"a": 2147483648}', "the id of 'a' is no id"),
         (b'{"a": 0, "b": 0}', "'a' and 'b' both have id 0"),
         (b'{"a": 0, "a": 1}', "the key 'a' stands there twice"),
@@ -91,8 +91,11 @@ def test_vocab_without_merges(toy_files):
 def test_a_missing_special_token(toy_files):
     with pytest.raises(TokenizerError, match="pad_token: '<pad>' is not in the vocabulary"):
         CLIPTokenizer(*toy_files, pad_token="<pad>")
-    with pytest.raises(TokenizerError, match="bos_token: must be a str; got NoneType"):
-        CLIPTokenizer(*toy_files, bos_token=None)
+    with pytest.raises(TokenizerError, match="bos_token: must be a str; got int"):
+        CLIPTokenizer(*toy_files, bos_token=5)
+    bare = CLIPTokenizer(*toy_files, bos_token=None)  # None means that there is none
+    assert bare.bos_token is None and bare.bos_token_id is None
+    assert bare("low").input_ids == [bare.convert_tokens_to_ids("low</w>"), bare.eos_token_id]
     ids = json.loads(toy_files[0].read_text())
     del ids["<|endoftext|>"]
     toy_files[0].write_text(json.dumps(ids))

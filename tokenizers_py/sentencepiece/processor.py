@@ -1,0 +1,264 @@
+"""SentencePieceProcessor: a model file, and the calls that upstream's Python package has for it.
+
+A text is normalised (normalizer.py), cut into pieces (segmenters.py) and given out as ids, pieces
+or pieces with places; decoding.py is the way back. Names, options and defaults are upstream's, and
+so are the names with capitals (EncodeAsIds). Used by tokenizers_py/siglip.py and by itself.
+
+Source: google/sentencepiece 0.2.3, python/src/sentencepiece/__init__.py.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tokenizers_py.errors import TokenizerError
+from tokenizers_py.files import FilePath
+from tokenizers_py.lattice import Lattice
+from tokenizers_py.normalization import check_text
+from tokenizers_py.sentencepiece.decoding import Decoder
+from tokenizers_py.sentencepiece.encoder import Encoder
+from tokenizers_py.sentencepiece.model_file import (
+    PieceType,
+    SentencePieceModel,
+    read_model,
+    write_model,
+)
+from tokenizers_py.sentencepiece.piece_table import PieceTable
+from tokenizers_py.sentencepiece.settings import Settings
+
+
+class _Loaded(NamedTuple):
+    model: SentencePieceModel
+    table: PieceTable
+    encoder: Encoder
+    decoder: Decoder
+
+
+class SentencePieceProcessor:
+    """Encodes texts with a SentencePiece model, and decodes ids and pieces.
+
+    Args:
+        model_file: A `.model` file.
+        model_proto: Or the bytes of one.
+        options: Defaults for the calls below: `out_type`, `add_bos`, `add_eos`, `reverse`,
+            `emit_unk_piece`, `enable_sampling`, `nbest_size`, `alpha`, `seed` (settings.py).
+            `seed` is ours: a number, or a numpy Generator. Without it every run differs.
+
+    Trap: sampling has the probabilities of upstream's, but not its random numbers.
+
+    >>> from tokenizers_py.sentencepiece.model_file import SentencePiece
+    >>> pieces = [("<unk>", 0.0, 2), ("▁a", -1.0, 1), ("b", -2.0, 1), ("▁ab", -2.5, 1)]
+    >>> rows = tuple(SentencePiece(text, score, PieceType(kind)) for text, score, kind in pieces)
+    >>> sp = SentencePieceProcessor(model_proto=write_model(SentencePieceModel(rows)))
+    >>> sp.encode("ab ac"), sp.encode("ab ac", out_type=str), sp.decode([3, 1, 0])
+    ([3, 1, 0], ['▁ab', '▁a', 'c'], 'ab a ⁇ ')
+    >>> sp.nbest_encode("ab", nbest_size=2, out_type=str)
+    [['▁ab'], ['▁a', 'b']]
+    """
+
+    def __init__(
+        self,
+        model_file: FilePath | None = None,
+        model_proto: bytes | None = None,
+        **options: Any,
+    ) -> None:
+        self._settings = Settings().changed(options)
+        self._generator = np.random.default_rng(self._settings.seed)
+        self._state: _Loaded | None = None
+        if model_file or model_proto:
+            self.load(model_file, model_proto)
+
+    @classmethod
+    def from_file(cls, model_file: FilePath, **options: Any) -> "SentencePieceProcessor":
+        """Make a processor of a model file."""
+        return cls(model_file, **options)
+
+    @classmethod
+    def from_proto(cls, model_proto: bytes, **options: Any) -> "SentencePieceProcessor":
+        """Make a processor of the bytes of a model file."""
+        return cls(model_proto=model_proto, **options)
+
+    def load(self, model_file: FilePath | None = None, model_proto: bytes | None = None) -> bool:
+        """Read a model file, or the bytes of one."""
+        if (model_file is None) == (model_proto is None):
+            raise TokenizerError("model_file, model_proto: give one of them")
+        model = read_model(model_proto if model_file is None else model_file)  # type: ignore[arg-type]
+        table = PieceTable(model)
+        self._state = _Loaded(model, table, Encoder(model, table), Decoder(model, table))
+        return True
+
+    def load_from_file(self, filename: FilePath) -> bool:
+        """Read a model file."""
+        return self.load(model_file=filename)
+
+    def load_from_serialized_proto(self, serialized: bytes) -> bool:
+        """Read the bytes of a model file."""
+        return self.load(model_proto=serialized)
+
+    def serialized_model_proto(self) -> bytes:
+        """Write the model as the bytes of a model file."""
+        return write_model(self._loaded.model)
+
+    def encode(self, input: str | Sequence[str], **options: Any) -> Any:
+        """Cut a text into pieces, or each text of a list.
+
+        Args:
+            input: A text, or a list of texts.
+            options: As for the constructor; only for this call. `out_type` chooses what comes:
+                `int` ids, `str` pieces, "numpy" an int32 array of ids, "offset_mapping" a dict of
+                ids, pieces and offsets, "immutable_proto" an `EncodedText`.
+        """
+        settings = self._settings.changed(options) if options else self._settings
+        generator = self._generator
+        if options.get("seed") is not None:
+            generator = np.random.default_rng(settings.seed)
+        encode = self._loaded.encoder.encode
+        return _for_each(input, lambda text: encode(text, settings, generator))
+
+    def nbest_encode(self, input: str | Sequence[str], **options: Any) -> Any:
+        """Give the `nbest_size` best ways to cut a text, the best first. Unigram models only."""
+        settings = self._settings.changed(options)
+        return _for_each(input, lambda text: self._loaded.encoder.n_best(text, settings))
+
+    def sample_encode(self, input: str | Sequence[str], **options: Any) -> Any:
+        """Cut a text at random: `encode` with `enable_sampling`."""
+        return self.encode(input, **options, enable_sampling=True)
+
+    def lattice(self, text: str) -> Lattice:
+        """Lay out all ways to cut a text, with their scores. Unigram models only."""
+        encoder = self._loaded.encoder
+        return encoder.segmenter.lattice(encoder.normalizer(check_text(text)))
+
+    def normalize(self, input: str | Sequence[str], with_offsets: bool | None = None) -> Any:
+        """Normalise texts; with offsets, also say where each character and the end come from."""
+        normalizer = self._loaded.encoder.normalizer
+        how: Callable[[str], Any] = normalizer.with_offsets if with_offsets else normalizer
+        return _for_each(input, lambda text: how(check_text(text)))
+
+    def decode(self, input: Any, out_type: object = None, return_type: object = None) -> Any:
+        """Join ids or pieces to a text; lists of lists to a list of texts."""
+        if {out_type, return_type} - {None, str}:
+            raise TokenizerError(f"decode: gives str; got out_type {out_type or return_type!r:.60}")
+        if isinstance(input, np.ndarray):
+            input = input.tolist()
+        if input is None or isinstance(input, str | int | np.integer):
+            input = [] if input is None or input == "" else [input]
+        if not isinstance(input, list | tuple):
+            raise TokenizerError(f"decode: must get ids or pieces; got {type(input).__name__}")
+        if input and isinstance(input[0], list | tuple | np.ndarray):
+            return [self.decode(one) for one in input]
+        if input and isinstance(input[0], str):
+            pieces = [check_text(piece, "piece") for piece in input]
+            return self._loaded.decoder.text_of_pieces(pieces)
+        return self._loaded.decoder.text_of_ids(map(self._loaded.table.check, input))
+
+    def piece_to_id(self, piece: str | Sequence[str]) -> Any:
+        """Look up the id of a piece, or of each of a list."""
+        return _for_each(piece, lambda one: self._loaded.table.id(check_text(one, "piece")))
+
+    def id_to_piece(self, id: int | Sequence[int]) -> Any:
+        """Look up the piece of an id, or of each of a list."""
+        return self._look_up(id, lambda table, number: table.pieces[number])
+
+    def get_score(self, id: int | Sequence[int]) -> Any:
+        """Look up the score of a piece by its id, or of each of a list."""
+        return self._look_up(id, lambda table, number: table.scores[number])
+
+    def is_unknown(self, id: int | Sequence[int]) -> Any:
+        """Say whether an id is the unknown one."""
+        return self._look_up(id, lambda table, i: table.types[i] is PieceType.UNKNOWN)
+
+    def is_control(self, id: int | Sequence[int]) -> Any:
+        """Say whether an id is a start, an end, padding or another piece that is never text."""
+        return self._look_up(id, lambda table, i: table.types[i] is PieceType.CONTROL)
+
+    def is_unused(self, id: int | Sequence[int]) -> Any:
+        """Say whether an id is switched off."""
+        return self._look_up(id, lambda table, i: table.types[i] is PieceType.UNUSED)
+
+    def is_byte(self, id: int | Sequence[int]) -> Any:
+        """Say whether an id is a byte's."""
+        return self._look_up(id, lambda table, i: table.types[i] is PieceType.BYTE)
+
+    def get_piece_size(self) -> int:
+        """Count the pieces."""
+        return len(self._loaded.table)
+
+    def unk_id(self) -> int:
+        """Give the id of what is unknown; -1 if there is none."""
+        return self._loaded.table.unk
+
+    def bos_id(self) -> int:
+        """Give the id of a text's start; -1 if there is none."""
+        return self._loaded.table.bos
+
+    def eos_id(self) -> int:
+        """Give the id of a text's end; -1 if there is none."""
+        return self._loaded.table.eos
+
+    def pad_id(self) -> int:
+        """Give the id of padding; -1 if there is none."""
+        return self._loaded.table.pad
+
+    def __len__(self) -> int:
+        return self.get_piece_size()
+
+    def __getitem__(self, piece: str | Sequence[str]) -> Any:
+        return self.piece_to_id(piece)
+
+    def __getstate__(self) -> dict[str, Any]:
+        proto = self.serialized_model_proto() if self._state else None
+        return {"settings": self._settings, "generator": self._generator, "proto": proto}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(model_proto=state["proto"])  # type: ignore[misc]
+        self._settings, self._generator = state["settings"], state["generator"]
+
+    @property
+    def _loaded(self) -> _Loaded:
+        if self._state is None:
+            raise TokenizerError("no model: give model_file or model_proto, or call load")
+        return self._state
+
+    def _look_up(self, given: Any, look: Callable[[PieceTable, int], Any]) -> Any:
+        table = self._loaded.table
+        return _for_each(given, lambda number: look(table, table.check(number)))
+
+
+def _for_each(given: Any, function: Callable[[Any], Any]) -> Any:
+    """Apply a function to one thing, or to each of a list."""
+    if isinstance(given, list | tuple):
+        return [function(one) for one in given]
+    return function(given)
+
+
+def _add_upstream_names(cls: type[SentencePieceProcessor]) -> None:
+    """Give the calls upstream's other names: tokenize, encode_as_ids, EncodeAsIds, ..."""
+    names = ["encode", "sample_encode", "nbest_encode"]
+    kinds = {"ids": int, "pieces": str, "numpy": "numpy", "offset_mapping": "offset_mapping"}
+    for name in names:
+        for kind, out_type in kinds.items():
+
+            def call(
+                self: SentencePieceProcessor,
+                input: Any,
+                *,
+                _name: str = name,
+                _type: Any = out_type,
+                **options: Any,
+            ) -> Any:
+                return getattr(self, _name)(input, **options, out_type=_type)
+
+            setattr(cls, f"{name}_as_{kind}", call)
+    others = {"tokenize": "encode", "detokenize": "decode", "vocab_size": "get_piece_size"}
+    others |= {"piece_size": "get_piece_size", "decode_ids": "decode", "decode_pieces": "decode"}
+    for name, other in others.items():
+        setattr(cls, name, getattr(cls, other))
+    for name in [name for name in vars(cls) if re.match("[a-z]", name)]:
+        capitals = "".join(word.capitalize() for word in name.split("_"))
+        setattr(cls, capitals.replace("Nbest", "NBest"), getattr(cls, name))
+
+
+_add_upstream_names(SentencePieceProcessor)
