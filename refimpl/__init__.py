@@ -23,13 +23,21 @@ if TYPE_CHECKING:
         CLIPVisionModel,
         CLIPVisionModelWithProjection,
     )
-    from refimpl.pipeline import pipeline
+    from refimpl.pipelines import pipeline
     from refimpl.processing import CLIPProcessor
-    from tokenizers_py import CLIPTokenizer
+    from tokenizers_py import (
+        AutoTokenizer,
+        BertTokenizer,
+        CLIPTokenizer,
+        RobertaTokenizer,
+        SiglipTokenizer,
+    )
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "AutoTokenizer": "tokenizers_py",
+    "BertTokenizer": "tokenizers_py",
     "CLIPConfig": "refimpl.configs",
     "CLIPFeatureExtractor": "refimpl.images.clip",
     "CLIPForImageClassification": "refimpl.classification",
@@ -44,10 +52,14 @@ _HOME = {
     "CLIPVisionModel": "refimpl.models",
     "CLIPVisionModelWithProjection": "refimpl.models",
     "InputError": "refimpl.errors",
-    "pipeline": "refimpl.pipeline",
+    "RobertaTokenizer": "tokenizers_py",
+    "SiglipTokenizer": "tokenizers_py",
+    "pipeline": "refimpl.pipelines",
 }
 
 __all__ = [
+    "AutoTokenizer",
+    "BertTokenizer",
     "CLIPConfig",
     "CLIPFeatureExtractor",
     "CLIPForImageClassification",
@@ -62,6 +74,8 @@ __all__ = [
     "CLIPVisionModel",
     "CLIPVisionModelWithProjection",
     "InputError",
+    "RobertaTokenizer",
+    "SiglipTokenizer",
     "pipeline",
 ]
 

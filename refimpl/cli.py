@@ -85,7 +85,7 @@ def _add_classify(commands: Any) -> None:
 
 
 def _classify(options: argparse.Namespace) -> int:
-    from refimpl.pipeline import check_labels, pipeline
+    from refimpl.pipelines import check_labels, pipeline
 
     if options.images.count("-") + options.labels.count("-") > 1:
         raise InputError("standard input (-) can be read once: for pictures or for labels")
@@ -113,7 +113,7 @@ def _classify(options: argparse.Namespace) -> int:
 
 def _opened(path: str) -> dict[str, Any]:
     """Open one picture; a bad one is told and passed over, so that the others are not lost."""
-    from refimpl.pipeline import upright_rgb
+    from refimpl.pipelines import upright_rgb
 
     try:
         return {"image": path, "picture": upright_rgb(path)}
@@ -129,17 +129,25 @@ def _add_tokenize(commands: Any) -> None:
     command = _add_command(commands, "tokenize", _tokenize, "turn texts into token ids")
     command.add_argument("texts", nargs="+", metavar="TEXT", help="texts; - reads stdin")
     _add_model_option(command, "CLIP's own vocabulary")
+    command.add_argument(
+        "--profile", help="which upstream to follow where they differ, such as transformers"
+    )
+    command.add_argument(
+        "--explain", action="store_true", help="show every step: cleaning, words, merges, scores"
+    )
 
 
 def _tokenize(options: argparse.Namespace) -> int:
-    from refimpl.checkpoints.hub import resolve
-    from tokenizers_py import CLIPTokenizer
-
     texts = _items(options.texts, "texts")
-    model = options.model
-    tokenizer = CLIPTokenizer.from_pretrained(resolve(model)) if model else CLIPTokenizer()
+    tokenizer = _tokenizer(options.model, options.profile)
     found = []
     for text in texts:
+        if options.explain:
+            explanation = tokenizer.explain(text)
+            found.append(explanation.to_dict())
+            if not options.json:
+                print(explanation)
+            continue
         ids = tokenizer.encode(text)
         tokens = tokenizer.convert_ids_to_tokens(ids)
         found.append({"text": text, "ids": ids, "tokens": tokens})
@@ -149,6 +157,15 @@ def _tokenize(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(found)
     return FINE
+
+
+def _tokenizer(model: str | None, profile: str | None) -> Any:
+    """Give a checkpoint's own tokenizer, whatever its family; CLIP's without a checkpoint."""
+    from tokenizers_py import AutoTokenizer, CLIPTokenizer
+
+    if model is None:
+        return CLIPTokenizer() if profile is None else CLIPTokenizer(profile=profile)
+    return AutoTokenizer.from_pretrained(model, profile=profile)
 
 
 # refimpl info

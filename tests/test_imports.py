@@ -48,6 +48,11 @@ def test_import_adds_little_to_numpys_own():
     assert statistics.median(float(python(code)) for _ in range(5)) < 0.15
 
 
+def test_no_module_takes_the_place_of_a_public_name():
+    code = "import refimpl.cli, refimpl.pipelines, refimpl; print(callable(refimpl.pipeline))"
+    assert python(code) == "True"
+
+
 def test_every_public_name_exists():
     import refimpl
 

@@ -60,6 +60,14 @@ class Step(ABC):
     def align(self, given: AlignedText) -> AlignedText:
         """Change a text in the same way, and keep where each character came from."""
 
+    def stages(self, text: str) -> list[tuple[str, str]]:
+        """List the small steps that this one is made of, each with the text after it.
+
+        >>> Chain("both", [Characters("upper", str.upper), NormalForm("NFC")]).stages("a")
+        [('upper', 'A'), ('NFC', 'A')]
+        """
+        return [(self.name, self(text))]
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
@@ -225,6 +233,15 @@ class Chain(Step):
         for step in self.steps:
             given = step.align(given)
         return given
+
+    def stages(self, text: str) -> list[tuple[str, str]]:
+        """List the steps, each with the text after it."""
+        found: list[tuple[str, str]] = []
+        for step in self.steps:
+            for stage in step.stages(text):
+                found.append(stage)
+                text = stage[1]
+        return found
 
 
 def _unchanged(given: AlignedText, start: int, end: int) -> list[tuple[str, int, int]]:

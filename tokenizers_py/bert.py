@@ -27,7 +27,7 @@ from tokenizers_py.bert_text import (
 )
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath, check_ids, read_json_object
-from tokenizers_py.pieces import Piece
+from tokenizers_py.pieces import ExplainedWord, Piece
 from tokenizers_py.pretrained import NO_LIMIT, PreTrainedTokenizer, TokenizerFiles
 from tokenizers_py.siglip_text import LowerOutside
 from tokenizers_py.template import Template
@@ -219,6 +219,20 @@ class BertTokenizer(PreTrainedTokenizer):
                 span = text.span(start + begins, start + stops)
                 pieces.append(Piece(token, self._vocabulary[token], *span, number))
         return pieces
+
+    def _explain_segment(self, text: AlignedText, first: bool) -> list[ExplainedWord]:
+        pieces: dict[int | None, list[Piece]] = {}
+        for piece in self._segment_pieces(text, first):
+            pieces.setdefault(piece.word, []).append(piece)
+        return [
+            ExplainedWord(
+                text.text[start:end],
+                *text.span(start, end),
+                tuple(self._cut.steps(text.text[start:end])),
+                tuple(pieces.get(number, ())),
+            )
+            for number, (start, end) in enumerate(self._words.spans(text.text))
+        ]
 
     def _word_ids(self, word: str) -> list[int]:
         ids = self._cut.ids(word)

@@ -1,7 +1,7 @@
 """BERT's way from text to words, in small named steps: clean, space ideographs, lower, strip.
 
-`bert_normalizer` chains the steps for one of the three upstreams that disagree; `split_words` cuts
-what comes out at whitespace and around punctuation. What a control character, an accent or a
+`bert_normalizer` chains the steps for one of the three upstreams that disagree; a `WordSplitter`
+cuts what comes out at whitespace and around punctuation. What a control character, an accent or a
 punctuation mark is, bert_unicode.py says. Called by bert.py; the words go to wordpiece.py.
 
 Almost every step changes each character alone. `OnePass` uses that: it runs a whole chain as one
@@ -120,6 +120,10 @@ class OnePass(Step):
         changed = self._table.align(given)
         return self._chain.align(given) if _DETOUR in changed.text else changed
 
+    def stages(self, text: str) -> list[tuple[str, str]]:
+        """List the chain's steps, each with the text after it."""
+        return self._chain.stages(text)
+
 
 class ExceptWords(Step):
     """Apply a step to all of a text but some words, which stand alone between whitespace."""
@@ -135,13 +139,18 @@ class ExceptWords(Step):
 
     def align(self, given: AlignedText) -> AlignedText:
         """Change a text around the words, and align."""
-        changed = AlignedText("", [], [])
+        parts: list[AlignedText] = []
         place = 0
         for match in self._words.finditer(given.text) if self._words else ():
-            changed = _add(changed, self._step.align(given.part(place, match.start())))
-            changed = _add(changed, given.part(*match.span()))
+            parts.append(self._step.align(given.part(place, match.start())))
+            parts.append(given.part(*match.span()))
             place = match.end()
-        return _add(changed, self._step.align(given.part(place, len(given.text))))
+        parts.append(self._step.align(given.part(place, len(given.text))))
+        return AlignedText(
+            "".join(part.text for part in parts),
+            [start for part in parts for start in part.starts],
+            [end for part in parts for end in part.ends],
+        )
 
     def _in(self, text: str) -> bool:
         return self._words is not None and self._words.search(text) is not None
@@ -262,9 +271,3 @@ def _word_pattern(rules: Unicode) -> re.Pattern[str]:
 def _standing_alone(words: Sequence[str]) -> str:
     longest_first = sorted(words, key=len, reverse=True)
     return rf"(?<!\S)(?:{'|'.join(map(re.escape, longest_first))})(?!\S)"
-
-
-def _add(first: AlignedText, second: AlignedText) -> AlignedText:
-    return AlignedText(
-        first.text + second.text, first.starts + second.starts, first.ends + second.ends
-    )

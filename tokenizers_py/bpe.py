@@ -188,7 +188,7 @@ def token_spans(word: str, sizes: Iterable[int]) -> list[tuple[int, int]]:
     [(0, 1), (1, 2), (1, 2), (2, 3)]
     """
     ends = list(itertools.accumulate(sizes))
-    starts = [0, *ends[:-1]]
+    starts = [0, *ends][:-1]
     if word.isascii():
         return list(zip(starts, ends, strict=True))
     owner = [place for place, one in enumerate(word) for _ in one.encode("utf-8")]

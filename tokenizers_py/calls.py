@@ -31,14 +31,14 @@ from tokenizers_py.columns import encodings, lay_out, only_ids
 from tokenizers_py.decoding import Decoding
 from tokenizers_py.encoding import BatchEncoding, Encoding
 from tokenizers_py.errors import TokenizerError
+from tokenizers_py.explain import Explains
 from tokenizers_py.normalization import check_text
-from tokenizers_py.segments import Segments
 from tokenizers_py.template import Frame, Template
 from tokenizers_py.text_inputs import read_samples
 from tokenizers_py.truncation import LONGEST_FIRST
 
 
-class TokenizerCalls(Segments, Decoding):
+class TokenizerCalls(Explains, Decoding):
     """One text or many to ids, and ids back to text.
 
     A model's tokenizer gives `template`, `normalizer`, `_segment_ids`, `_segment_pieces` and

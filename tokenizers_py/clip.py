@@ -23,7 +23,7 @@ from tokenizers_py.normalization import (
     CLIP_TRANSFORMERS,
     CLIP_TRANSFORMERS_SLOW,
 )
-from tokenizers_py.pieces import Piece
+from tokenizers_py.pieces import ExplainedWord, Piece
 from tokenizers_py.pre_tokenization import transformers_pattern, word_pattern
 from tokenizers_py.pretrained import NO_LIMIT, PreTrainedTokenizer
 from tokenizers_py.template import Template
@@ -87,7 +87,7 @@ class CLIPTokenizer(PreTrainedTokenizer):
     >>> tokenizer(["a cat", "a photo"], padding="max_length", return_tensors="np").input_ids.shape
     (2, 77)
     >>> [CLIPTokenizer(profile=name).tokenize("ﬁ") for name in ("openai", "transformers")]
-    [['fi</w>'], ['ï', '¬ģ</w>']]
+    [['fi</w>'], ['ï', '¬', 'ģ</w>']]
     """
 
     template = Template(("bos_token",), ("eos_token", "eos_token"), ("eos_token",))
@@ -170,6 +170,9 @@ class CLIPTokenizer(PreTrainedTokenizer):
 
     def _segment_pieces(self, text: AlignedText, first: bool) -> list[Piece]:
         return self._words().pieces(text)
+
+    def _explain_segment(self, text: AlignedText, first: bool) -> list[ExplainedWord]:
+        return self._words().explain(text)
 
     def _words(self) -> WordEncoder:
         """Give what finds and encodes words; made anew when the special tokens have changed."""

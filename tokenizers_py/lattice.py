@@ -43,6 +43,21 @@ class Node:
     before: "Node | None" = None
 
 
+class Candidate(NamedTuple):
+    """A piece that may stand in the text from `start` to `end`, for `explain`.
+
+    `best` is the score of the best way to cut the text up to `end` that ends with this piece.
+    `taken`: the best way to cut the whole text has it.
+    """
+
+    piece: str
+    start: int
+    end: int
+    score: float
+    best: float
+    taken: bool
+
+
 class Path(NamedTuple):
     """One way to cut the text, and its score."""
 
@@ -99,6 +114,26 @@ class Lattice:
             nodes.append(node)
             node = node.before
         return Path(nodes[::-1], self.last.best)
+
+    def candidates(self) -> list[Candidate]:
+        """List every piece that stands somewhere in the text, and say which were taken.
+
+        >>> model = Unigram([("a", 0, -1.0), ("b", 1, -2.0), ("ab", 2, -2.5)], -1, -9.0)
+        >>> for one in Lattice("ab", model).candidates():
+        ...     print(*one)
+        a 0 1 -1.0 -1.0 False
+        ab 0 2 -2.5 -2.5 True
+        b 1 2 -2.0 -3.0 False
+        """
+        taken = {id(node) for node in self.best_path().nodes}
+        return [
+            Candidate(
+                self.text[node.start : node.end],
+                *(node.start, node.end, node.score, node.best, id(node) in taken),
+            )
+            for nodes in self.starting[:-1]
+            for node in nodes
+        ]
 
     def n_best(self, size: int) -> list[Path]:
         """Find the `size` best paths, the best first; fewer where there are fewer.

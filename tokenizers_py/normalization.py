@@ -14,7 +14,6 @@ import re
 import unicodedata
 
 import ftfy
-import regex
 
 from tokenizers_py.alignment import (
     AlignedText,
@@ -25,10 +24,10 @@ from tokenizers_py.alignment import (
     Step,
     Substitution,
 )
+from tokenizers_py.composition import sort_many_marks
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.unicode_tables import NOT_NORMALIZED, lower
 
-_WHITESPACE = regex.compile(r"\s+")  # Unicode's White_Space, which Python's own `re` widens
 _LONE_SURROGATE = re.compile(
     "[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]"
 )
@@ -67,7 +66,7 @@ def repair(text: str) -> str:
     >>> repair("schÃ¶n “ﬁne” ＡＢＣ")
     'schön "fine" ABC'
     """
-    fixed: str = ftfy.fix_text(text)
+    fixed: str = ftfy.fix_text(sort_many_marks(text))
     return fixed
 
 
@@ -80,25 +79,25 @@ def unescape_html(text: str) -> str:
     return html.unescape(html.unescape(text))
 
 
-def collapse_whitespace(text: str) -> str:
-    r"""Make every run of whitespace one space, and none at the ends.
+class Strip(Step):
+    r"""Leave out the whitespace at both ends, as `str.strip` does.
 
-    Trap: `str.strip` takes a little more for whitespace than Unicode does (U+001C to U+001F).
+    Trap: Python takes a little more for whitespace than Unicode does (U+001C to U+001F).
 
-    >>> collapse_whitespace("  two\t\n words\u3000")
-    'two words'
+    >>> Strip()("\x1c a photo "), Strip().align(AlignedText.of("  a ")).starts
+    ('a photo', [2])
     """
-    collapsed: str = _WHITESPACE.sub(" ", text.strip())
-    return collapsed.strip()
 
+    name = "strip"
 
-def single_spaces(text: str) -> str:
-    r"""Make every run of what Python takes for whitespace one space, and none at the ends.
+    def __call__(self, text: str) -> str:
+        """Strip a text."""
+        return text.strip()
 
-    >>> single_spaces(" two\x1c words ")
-    'two words'
-    """
-    return " ".join(text.split())
+    def align(self, given: AlignedText) -> AlignedText:
+        """Strip a text; what is left comes from where it stood."""
+        start = len(given.text) - len(given.text.lstrip())
+        return given.part(start, max(start, len(given.text.rstrip())))
 
 
 class LowerCase(Step):
@@ -190,7 +189,7 @@ def _plain(text: str) -> bool:
 
 def _openai_shortcut(text: str) -> str | None:
     # Nothing to repair in plain ASCII, nothing to unescape without "&".
-    return single_spaces(text).lower() if _plain(text) and "&" not in text else None
+    return " ".join(text.split()).lower() if _plain(text) and "&" not in text else None
 
 
 def _transformers_shortcut(text: str) -> str | None:
@@ -198,7 +197,7 @@ def _transformers_shortcut(text: str) -> str | None:
 
 
 def _slow_shortcut(text: str) -> str | None:
-    return single_spaces(text).lower() if _plain(text) else None
+    return " ".join(text.split()).lower() if _plain(text) else None
 
 
 CLIP_OPENAI = Chain(
@@ -206,7 +205,8 @@ CLIP_OPENAI = Chain(
     [
         Opaque("repair", repair),
         Opaque("unescape", unescape_html),
-        Opaque("whitespace", collapse_whitespace),
+        Strip(),
+        Substitution("whitespace", r"\s+", " "),  # Unicode's White_Space
         LowerCase(),
     ],
     _openai_shortcut,
@@ -228,7 +228,8 @@ CLIP_TRANSFORMERS_SLOW = Chain(
         Characters("clean", clean_character),
         Characters("ideographs", space_ideograph),
         NormalForm("NFC"),
-        Opaque("whitespace", single_spaces),
+        Strip(),
+        Substitution("whitespace", r"[\s\x1c-\x1f]+", " "),  # as `str.split` cuts
         LowerCase(),
     ],
     _slow_shortcut,

@@ -3,7 +3,7 @@
 Made by each model's tokenizer (`_segment_pieces`), put together by calls.py, shown by `explain`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Piece(NamedTuple):
@@ -18,3 +18,17 @@ class Piece(NamedTuple):
     start: int
     end: int
     word: int | None
+
+
+class ExplainedWord(NamedTuple):
+    """One word on its way to tokens, for `explain`.
+
+    `text` is the word as the algorithm gets it, from [start, end) of the given text. `decisions`
+    are what the algorithm did, in order: bpe.Merge, wordpiece.Choice or lattice.Candidate.
+    """
+
+    text: str
+    start: int
+    end: int
+    decisions: tuple[Any, ...]
+    pieces: tuple[Piece, ...]

@@ -18,7 +18,7 @@ from tokenizers_py.bpe import check_errors, text_of_tokens
 from tokenizers_py.files import FilePath
 from tokenizers_py.folder_files import TokenizerFiles
 from tokenizers_py.folder_writing import merges_bytes, vocab_bytes
-from tokenizers_py.pieces import Piece
+from tokenizers_py.pieces import ExplainedWord, Piece
 from tokenizers_py.pre_tokenization import gpt2_pattern
 from tokenizers_py.pretrained import PreTrainedTokenizer
 from tokenizers_py.template import Template
@@ -153,12 +153,18 @@ class RobertaTokenizer(PreTrainedTokenizer):
         return self._words.encode(prefix + text)
 
     def _segment_pieces(self, text: AlignedText, first: bool) -> list[Piece]:
-        if self.add_prefix_space and text.text and not text.text.startswith(" "):
-            # The space stands for the first character, which is what upstream makes of it.
-            text = AlignedText(
-                " " + text.text, [text.starts[0], *text.starts], [text.ends[0], *text.ends]
-            )
-        return self._words.pieces(text)
+        return self._words.pieces(self._with_prefix(text))
+
+    def _explain_segment(self, text: AlignedText, first: bool) -> list[ExplainedWord]:
+        return self._words.explain(self._with_prefix(text))
+
+    def _with_prefix(self, text: AlignedText) -> AlignedText:
+        if not self.add_prefix_space or not text.text or text.text.startswith(" "):
+            return text
+        # The space stands for the first character, which is what upstream makes of it.
+        return AlignedText(
+            " " + text.text, [text.starts[0], *text.starts], [text.ends[0], *text.ends]
+        )
 
     def _text_pieces(self, text: str, split_special: bool = False) -> list[Piece]:
         pieces = super()._text_pieces(text, split_special)

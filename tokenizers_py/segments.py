@@ -8,11 +8,26 @@ tokenizer/pre_tokenizer.rs (into_encoding: what counts as a word).
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from tokenizers_py.alignment import AlignedText
 from tokenizers_py.pieces import Piece
 from tokenizers_py.special_tokens import SpecialTokens
 from tokenizers_py.text_inputs import Text
+
+
+class Stretch(NamedTuple):
+    """A part of a text: an added token (`token` is its id), or what stands between two of them.
+
+    `text` is normalised, `raw` is what it was made from: all between two tokens that were found
+    in the text as it was given. `first`: the text begins with it.
+    """
+
+    token: int | None
+    text: AlignedText
+    first: bool
+    raw: str
 
 
 class Segments(SpecialTokens, ABC):
@@ -53,25 +68,32 @@ class Segments(SpecialTokens, ABC):
         """Do what `_text_ids` does, step by step; an added token counts as a word."""
         pieces: list[Piece] = []
         words = 0
-        for number, start, end in self._raw_finder.cut(text, split_special):
-            if number is not None:
-                pieces.append(Piece(text[start:end], number, start, end, words))
-                words += 1
-                continue
-            aligned = self.normalizer.align(AlignedText.of(text[start:end], start))
-            for found, begin, stop in self._normal_finder.cut(aligned.text, split_special):
-                if found is not None:
-                    place = aligned.span(begin, stop)
-                    made = [Piece(aligned.text[begin:stop], found, *place, 0)]
-                else:
-                    first = start == 0 and begin == 0
-                    made = self._segment_pieces(aligned.part(begin, stop), first)
-                pieces += [
-                    piece if piece.word is None else piece._replace(word=piece.word + words)
-                    for piece in made
-                ]
-                words += 1 + max((p.word for p in made if p.word is not None), default=-1)
+        for stretch in self._stretches(text, split_special):
+            made = self._stretch_pieces(stretch)
+            pieces += [
+                piece if piece.word is None else piece._replace(word=piece.word + words)
+                for piece in made
+            ]
+            words += 1 + max((p.word for p in made if p.word is not None), default=-1)
         return pieces
+
+    def _stretch_pieces(self, stretch: Stretch) -> list[Piece]:
+        if stretch.token is None:
+            return self._segment_pieces(stretch.text, stretch.first)
+        place = stretch.text.span(0, len(stretch.text.text))
+        return [Piece(stretch.text.text, stretch.token, *place, 0)]
+
+    def _stretches(self, text: str, split_special: bool = False) -> Iterator[Stretch]:
+        """Cut a text at added tokens, and normalise what is between them."""
+        for number, start, end in self._raw_finder.cut(text, split_special):
+            raw = AlignedText.of(text[start:end], start)
+            if number is not None:
+                yield Stretch(number, raw, False, raw.text)
+                continue
+            aligned = self.normalizer.align(raw)
+            for found, begin, stop in self._normal_finder.cut(aligned.text, split_special):
+                first = start == 0 and begin == 0
+                yield Stretch(found, aligned.part(begin, stop), first, raw.text)
 
     def _sample_ids(self, text: Text, split_special: bool) -> list[int]:
         if isinstance(text, str):

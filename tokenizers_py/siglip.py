@@ -13,7 +13,7 @@ Only zero-shot evaluation takes punctuation away, from prompts and class names, 
 (`canonicalize_text`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokenizers_py import siglip_text
@@ -23,8 +23,9 @@ from tokenizers_py.batching import warn
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
 from tokenizers_py.normalization import check_text
-from tokenizers_py.pieces import Piece
+from tokenizers_py.pieces import ExplainedWord, Piece
 from tokenizers_py.pretrained import PreTrainedTokenizer, TokenizerFiles
+from tokenizers_py.segments import Stretch
 from tokenizers_py.siglip_model import SiglipModel
 from tokenizers_py.siglip_text import META_SPACE, PROFILES, SAME
 from tokenizers_py.template import Frame, Template
@@ -195,24 +196,31 @@ class SiglipTokenizer(PreTrainedTokenizer):
         return ids
 
     def _text_pieces(self, text: str, split_special: bool = False) -> list[Piece]:
+        pieces = super()._text_pieces(text, split_special)
+        if not self._behaviour.cleans or len(pieces) < 2:
+            return pieces
+        mark, token = pieces[:2]  # a token that was found in the text is a word of its own
+        found = token.word == 1 and token.id in self._added
+        if not found or not self._is_bare_mark([mark.id], token.id):
+            return pieces
+        return [piece._replace(word=(piece.word or 1) - 1) for piece in pieces[1:]]
+
+    def _stretches(self, text: str, split_special: bool = False) -> Iterator[Stretch]:
         if not self._behaviour.cleans:
-            return super()._text_pieces(text, split_special)
+            yield from super()._stretches(text, split_special)
+            return
         given = self._first_step.align(AlignedText.of(text))
-        pieces: list[Piece] = []
-        words = 0
         parts = [(None, 0, len(given.text))] if split_special else self._parts(given.text)
         for number, start, end in parts:
-            if number is not None:
-                if self._is_bare_mark([piece.id for piece in pieces[:2]], number):
-                    pieces, words = [], 0
-                place = given.span(start, end)
-                made = [Piece(self._tokens[number], number, *place, 0)]
-            else:
-                aligned = self.normalizer.align(given.part(start, end))
-                made = self._segment_pieces(aligned, start == 0)
-            pieces += [piece._replace(word=(piece.word or 0) + words) for piece in made]
-            words += 1 + made[-1].word if made and made[-1].word is not None else 0
-        return pieces
+            raw = given.part(start, end)
+            aligned = raw if number is not None else self.normalizer.align(raw)
+            yield Stretch(number, aligned, start == 0, raw.text)
+
+    def _stretch_pieces(self, stretch: Stretch) -> list[Piece]:
+        if stretch.token is None or not self._behaviour.cleans:
+            return super()._stretch_pieces(stretch)
+        place = stretch.text.span(0, len(stretch.text.text))
+        return [Piece(self._tokens[stretch.token], stretch.token, *place, 0)]
 
     def _parts(self, text: str) -> list[tuple[int | None, int, int]]:
         """Cut a text at the tokens in it; the first part is a stretch of text, and may be empty."""
@@ -233,6 +241,13 @@ class SiglipTokenizer(PreTrainedTokenizer):
         if not self._behaviour.cleans:
             return self._model.pieces(text)
         return self._model.marked_pieces(text, first, self.unk_token or "", self._ids)
+
+    def _explain_segment(self, text: AlignedText, first: bool) -> list[ExplainedWord]:
+        """Explain a stretch as one word: the best way to cut it is one for all of it."""
+        pieces = tuple(self._segment_pieces(text, first))
+        mark = self.unk_token or "" if self._behaviour.cleans else None
+        seen, candidates = self._model.candidates(text.text, first, mark)
+        return [ExplainedWord(seen, *text.span(0, len(text.text)), candidates, pieces)]
 
     def _refresh_added(self) -> None:
         """Look for added tokens in the text as it is; ordinary ones in lower case, as upstream."""

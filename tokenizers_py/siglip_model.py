@@ -14,11 +14,13 @@ from typing import Any
 from tokenizers_py.alignment import AlignedText
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath, read_bytes
+from tokenizers_py.lattice import Candidate
 from tokenizers_py.pieces import Piece
 from tokenizers_py.sentencepiece.decoding import Decoder
 from tokenizers_py.sentencepiece.encoder import Encoder
 from tokenizers_py.sentencepiece.model_file import read_model
 from tokenizers_py.sentencepiece.piece_table import PieceTable
+from tokenizers_py.sentencepiece.segmenters import UnigramSegmenter
 from tokenizers_py.siglip_text import META_SPACE
 
 
@@ -66,7 +68,7 @@ class SiglipModel:
         self, text: str, first: bool, mark: str, vocabulary: Mapping[str, int]
     ) -> list[int]:
         """Encode `mark` + text, and drop what `mark` makes; `first` puts a "▁" between them."""
-        text = mark + (META_SPACE + text if first else text).strip()
+        text = _marked(text, first, mark)
         ids = self._unmarked(self.ids(text), mark)
         if self.table.unknown not in ids:
             return ids
@@ -97,8 +99,26 @@ class SiglipModel:
             for piece in pieces
         ]
 
+    def candidates(
+        self, text: str, first: bool, mark: str | None
+    ) -> tuple[str, tuple[Candidate, ...]]:
+        """Give the text as the algorithm gets it, and every piece that may stand in it.
+
+        `mark` is what stands in front, as in `marked_ids`; None for nothing. There are no
+        candidates where the model is no unigram model.
+        """
+        text = self._normalizer(text if mark is None else _marked(text, first, mark))
+        if not isinstance(self._segmenter, UnigramSegmenter) or not text:
+            return text, ()
+        return text, tuple(self._segmenter.lattice(text).candidates())
+
     def _unmarked(self, tokens: list[Any], mark: str) -> list[Any]:
         if mark not in self._marks:
             self._marks[mark] = len(self.ids(mark))
         length = self._marks[mark]
         return tokens[length:] if len(tokens) >= length else tokens
+
+
+def _marked(text: str, first: bool, mark: str) -> str:
+    """Put `mark` in front of a text, and "▁" between them where the text is the beginning."""
+    return mark + (META_SPACE + text if first else text).strip()

@@ -7,8 +7,8 @@ roberta.py; the algorithm is bpe.py's, the expression that finds words pre_token
 from collections.abc import Iterator, Mapping
 
 from tokenizers_py.alignment import AlignedText
-from tokenizers_py.bpe import merge_symbols, token_spans, word_symbols
-from tokenizers_py.pieces import Piece
+from tokenizers_py.bpe import merge_steps, merge_symbols, token_spans, word_symbols
+from tokenizers_py.pieces import ExplainedWord, Piece
 from tokenizers_py.pre_tokenization import WordPattern
 from tokenizers_py.vocabulary import Vocabulary
 
@@ -69,11 +69,25 @@ class WordEncoder:
                 pieces.append(Piece(token, number_of, *place, number))
         return pieces
 
-    def word_tokens(self, word: str) -> list[str]:
-        """Cut one word into tokens, known or not.
+    def explain(self, text: AlignedText) -> list[ExplainedWord]:
+        """Encode a text, and give for each word the merges that made its tokens."""
+        found: list[ExplainedWord] = []
+        for start, end in self._words(text.text):
+            word = text.part(start, end)
+            merges = (
+                ()
+                if word.text in self._fixed
+                else merge_steps(word_symbols(word.text, self._end_of_word), self._vocabulary.ranks)
+            )
+            pieces = tuple(
+                Piece(token, number, *word.span(first, last), len(found))
+                for token, number, first, last in self._tokens(word.text)
+            )
+            found.append(ExplainedWord(word.text, *text.span(start, end), tuple(merges), pieces))
+        return found
 
-        A learner who wants to see the merges: see bpe.merge_steps.
-        """
+    def word_tokens(self, word: str) -> list[str]:
+        """Cut one word into tokens, known or not."""
         return merge_symbols(word_symbols(word, self._end_of_word), self._vocabulary.ranks)
 
     def _stretch_ids(self, stretch: str) -> tuple[int, ...]:

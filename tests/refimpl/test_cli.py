@@ -80,6 +80,22 @@ def test_tokenize(capsys):
     assert ids[0]["ids"][-1] < 49407
 
 
+def test_tokenize_explains_every_step(capsys):
+    code, out, _ = run(capsys, "tokenize", "ﬁne &amp; Cats", "--explain")
+    assert code == 0
+    assert "unescape: " in out and "merge 24, at symbol" not in out and "-> 'cats</w>'" in out
+    text = "ﬁne"
+    ids = {}
+    for profile in ("openai", "transformers"):
+        options = ["--profile", profile, "--json"]
+        (plain,) = json.loads(run(capsys, "tokenize", text, *options)[1])
+        (found,) = json.loads(run(capsys, "tokenize", text, "--explain", *options)[1])
+        assert [token["id"] for token in found["tokens"]] == plain["ids"]
+        assert found["profile"] == profile
+        ids[profile] = plain["ids"]
+    assert ids["openai"] != ids["transformers"]
+
+
 def test_info(capsys):
     code, out, _ = run(capsys, "info", "--json", "--full")
     found = json.loads(out)
@@ -103,6 +119,8 @@ def test_info(capsys):
         (["classify", PICTURE, "--labels", "a", "--top", "0"], "--top must be at least 1"),
         (["classify", "-", "--labels", "-"], "standard input (-) can be read once"),
         (["tokenize", "\ud800"], "surrogate"),
+        (["tokenize", "a", "--profile", "x"], "profile: must be one of"),
+        (["tokenize", "a", "--model", "./nowhere"], "nowhere"),
         (["info", "./nowhere"], "nowhere"),
     ],
 )

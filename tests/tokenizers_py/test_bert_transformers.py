@@ -76,8 +76,11 @@ def test_characters(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("name", VOCABULARY_NAMES)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [*((name, {}) for name in VOCABULARY_NAMES), *((CHINESE, one) for one in OPTIONS[1:])],
+    ids=str,
+)
 def test_every_character(name, options):
     for text in blocks(every_character()):
         same(ours(name, **options), theirs(name, **options), text)

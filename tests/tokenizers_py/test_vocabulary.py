@@ -1,9 +1,13 @@
 """Every broken vocabulary file ends in one TokenizerError that names the file and the place."""
 
+import gzip
 import json
 import os
+import zlib
 
 import pytest
+import transformers
+from transformers4 import ask
 
 from tokenizers_py import CLIPTokenizer, TokenizerError
 from tokenizers_py.vocabulary import MERGE_LIMIT, ids_from_merges, read_merges
@@ -14,10 +18,10 @@ HEAD = b"#version: 0.2\n"
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", "line 1: must be a comment"),
-        (b"l o\n", "line 1: must be a comment"),
+        (b"", "is empty"),
         (b"\xef\xbb\xbf" + HEAD + b"l o\n", "line 1: starts with a byte order mark"),
-        (b"#version: 0.2\r\nl o\r\n", "line 2: .*CR LF"),
+        (HEAD + b"l o\r\ne\rr</w>\n", "line 3: must be two symbols"),
+        (HEAD + b"l o\n\n", "line 3: must be two symbols"),
         (HEAD + b"l o\nl o w\n", "line 3: must be two symbols .*'l o w'"),
         (HEAD + b"l o\nlo\n", "line 3: must be two symbols"),
         (HEAD + b"l o\n\nlo w</w>\n", "line 3: must be two symbols"),
@@ -25,13 +29,13 @@ HEAD = b"#version: 0.2\n"
         (HEAD + b" o\n", "line 2: must be two symbols"),
         (HEAD + b"l o\ne r</w>\nl o\n", "line 4: the merge 'l o' stands there before, at 2"),
         (HEAD + b"l o\ne \xff\n", "line 3: not UTF-8"),
-        (HEAD + b"l o\nn d\n", "line 3: makes 'nd', which is not in .*vocab.json"),
+        (HEAD + b"l o\nn d\n", "merge 2 .*: 'nd' is not in .*vocab.json"),
     ],
 )
 def test_broken_merges(toy_files, content, message):
     vocab, merges = toy_files
     merges.write_bytes(content)
-    with pytest.raises(TokenizerError, match=f"merges.txt, {message}"):
+    with pytest.raises(TokenizerError, match=f"merges.txt(, |: ){message}"):
         CLIPTokenizer(vocab, merges)
 
 
@@ -104,7 +108,7 @@ def test_a_missing_special_token(toy_files):
 
 
 def test_merges_that_make_one_token_twice_give_no_ids():
-    with pytest.raises(TokenizerError, match=r"m\.txt, line 5: makes 'abc'"):
+    with pytest.raises(TokenizerError, match=r"m\.txt, merge 4: makes 'abc'"):
         ids_from_merges([("a", "b"), ("ab", "c"), ("b", "c"), ("a", "bc")], ["<s>"], "m.txt")
 
 
@@ -114,3 +118,103 @@ def test_openais_longer_file_is_read_as_far_as_the_original_reads_it(tmp_path):
     path.write_text('"bpe_simple_vocab_16e6.txt#version: 0.2\n' + "\n".join(pairs))
     merges = read_merges(path)
     assert len(merges) == 48894 and merges[-1] == ("48893", "x")
+
+
+WORDS = ["lower newer low", "lowest wider xyz", "l o w", "er"]
+
+
+def upstream_ids(folder):
+    """Encode with Transformers 5.23, or give its error."""
+    try:
+        theirs = transformers.CLIPTokenizer.from_pretrained(folder, unk_token="<unk>")
+        return [theirs(word).input_ids for word in WORDS]
+    except BaseException as error:  # the library's panics are no Exceptions
+        return error
+
+
+def our_ids(files):
+    try:
+        ours = CLIPTokenizer(*files, unk_token="<unk>", profile="transformers")
+        return [ours(word).input_ids for word in WORDS]
+    except TokenizerError:
+        return None
+
+
+def changes(content):
+    """Cut a file at every length, and change every byte in a few ways."""
+    for place in range(len(content)):
+        yield content[:place]
+        for value in (content[place] ^ 1, content[place] ^ 0x20, 0x20, 0x80):
+            yield content[:place] + bytes([value]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("name", ["merges.txt", "vocab.json"])
+def test_every_cut_and_changed_byte_gives_an_error_or_the_upstreams_ids(toy_files, name):
+    path = toy_files[0].with_name(name)
+    whole = path.read_bytes()
+    accepted = 0
+    for content in dict.fromkeys(changes(whole)):
+        path.write_bytes(content)
+        ours = our_ids(toy_files)
+        if ours is None:
+            continue
+        accepted += 1
+        if accepted % 6 == 1 or name == "merges.txt":  # the upstream takes its time
+            assert ours == upstream_ids(path.parent), content
+    assert accepted > 10
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
+def test_line_ends_and_the_last_line(toy_files, ending):
+    vocab, merges = toy_files
+    want = our_ids(toy_files)
+    lines = merges.read_text().splitlines()
+    merges.write_bytes((ending or "\n").join(lines).encode() + ending.encode())
+    assert our_ids(toy_files) == want == upstream_ids(vocab.parent)
+
+
+SLOW = """
+slow = transformers.CLIPTokenizer(*given["files"], unk_token="<unk>")
+answer = [slow(word)["input_ids"] for word in given["words"]]
+"""
+
+
+def test_without_a_first_comment_version_5_is_followed_and_not_4(toy_files):
+    vocab, merges = toy_files
+    want = our_ids(toy_files)
+    merges.write_text(merges.read_text().partition("\n")[2])
+    assert our_ids(toy_files) == want == upstream_ids(vocab.parent)
+    asked = {"files": [str(vocab), str(merges)], "words": WORDS}
+    assert ask(SLOW, asked) != want  # 4.57.6 has lost its first merge
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"\x1f\x8b", "no packed text"),
+        (gzip.compress(HEAD + b"l o\n")[:-4], "no packed text"),
+        (gzip.compress(HEAD + b"l o\n")[:-8] + bytes(8), "no packed text: CRC"),
+        (gzip.compress(HEAD + b"\xff\n"), "no packed text: .*utf-8"),
+        (gzip.compress(b""), "is empty"),
+    ],
+)
+def test_broken_packed_files(tmp_path, content, message):
+    path = tmp_path / "merges.txt.gz"
+    path.write_bytes(content)
+    with pytest.raises(TokenizerError, match=message):
+        read_merges(path)
+
+
+def test_a_packed_file_that_unpacks_to_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr("tokenizers_py.vocabulary.MAX_FILE_BYTES", 1000)
+    path = tmp_path / "merges.txt.gz"
+    packer = zlib.compressobj(wbits=31)
+    path.write_bytes(packer.compress(bytes(10**7)) + packer.flush())
+    with pytest.raises(TokenizerError, match="unpacks to more than 1000 bytes"):
+        read_merges(path)
+
+
+def test_packed_files_in_several_parts_are_read(tmp_path):
+    path = tmp_path / "merges.txt.gz"
+    path.write_bytes(gzip.compress(HEAD + b"l o\n") + gzip.compress(b"e r\n"))
+    assert read_merges(path) == [("l", "o"), ("e", "r")]

@@ -77,8 +77,10 @@ class Unknowns:
         [1, 0, 2, 0]
         """
         unknown = self.unknown_id
-        if ids.count(unknown) < 2:
+        if (count := ids.count(unknown)) < 2:
             return ids
+        if count == len(ids):
+            return [unknown]
         joined, last = [], None
         for number in ids:
             if number != unknown or last != unknown:

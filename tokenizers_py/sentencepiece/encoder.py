@@ -43,6 +43,24 @@ class EncodedText(NamedTuple):
     score: float
 
 
+def checked(text: object, name: str = "text") -> str:
+    """Return a text that has UTF-8: as `check_text`, which is slow, and no pairs of halves either.
+
+    >>> checked(chr(0xD83D) + chr(0xDE00))
+    Traceback (most recent call last):
+    tokenizers_py.errors.TokenizerError: text: character 0 is U+D83D, half of a surrogate pair
+    """
+    if isinstance(text, str):
+        try:
+            if text.isascii() or text.encode("utf-8"):
+                return text
+        except UnicodeEncodeError as error:
+            check_text(text, name)
+            half = f"U+{ord(text[error.start]):04X}, half of a surrogate pair"
+            raise TokenizerError(f"{name}: character {error.start} is {half}") from error
+    return check_text(text, name)
+
+
 class Encoder:
     """Encodes texts with one model."""
 
@@ -58,11 +76,11 @@ class Encoder:
     def encode(self, text: str, settings: Settings, generator: np.random.Generator) -> Any:
         """Encode a text."""
         if settings.out_type in (int, str) and not settings.enable_sampling:
-            normalized = self.normalizer(check_text(text))
+            normalized = self.normalizer(checked(text))
             of_ids = settings.out_type is int
             found = self.segmenter.ids(normalized) if of_ids else self._pieces(normalized)
             return found if settings.plain else self._with_extras(found, settings)
-        normalized, places = self.normalizer.with_offsets(check_text(text))
+        normalized, places = self.normalizer.with_offsets(checked(text))
         if not settings.enable_sampling:
             parts = self.segmenter.parts(normalized)
         elif settings.nbest_size < 0 or not isinstance(self.segmenter, UnigramSegmenter):
@@ -78,7 +96,7 @@ class Encoder:
         """Encode a text in several ways, the best first."""
         if settings.out_type == "offset_mapping":
             raise TokenizerError("nbest_encode: out_type must not be 'offset_mapping'")
-        normalized, places = self.normalizer.with_offsets(check_text(text))
+        normalized, places = self.normalizer.with_offsets(checked(text))
         ways = self._ways(normalized, max(1, settings.nbest_size))
         return [self._given((text, places), way, settings) for way in ways]
 

@@ -16,9 +16,8 @@ import numpy as np
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
 from tokenizers_py.lattice import Lattice
-from tokenizers_py.normalization import check_text
 from tokenizers_py.sentencepiece.decoding import Decoder
-from tokenizers_py.sentencepiece.encoder import Encoder
+from tokenizers_py.sentencepiece.encoder import Encoder, checked
 from tokenizers_py.sentencepiece.model_file import (
     PieceType,
     SentencePieceModel,
@@ -129,13 +128,13 @@ class SentencePieceProcessor:
     def lattice(self, text: str) -> Lattice:
         """Lay out all ways to cut a text, with their scores. Unigram models only."""
         encoder = self._loaded.encoder
-        return encoder.segmenter.lattice(encoder.normalizer(check_text(text)))
+        return encoder.segmenter.lattice(encoder.normalizer(checked(text)))
 
     def normalize(self, input: str | Sequence[str], with_offsets: bool | None = None) -> Any:
         """Normalise texts; with offsets, also say where each character and the end come from."""
         normalizer = self._loaded.encoder.normalizer
         how: Callable[[str], Any] = normalizer.with_offsets if with_offsets else normalizer
-        return _for_each(input, lambda text: how(check_text(text)))
+        return _for_each(input, lambda text: how(checked(text)))
 
     def decode(self, input: Any, out_type: object = None, return_type: object = None) -> Any:
         """Join ids or pieces to a text; lists of lists to a list of texts."""
@@ -150,13 +149,13 @@ class SentencePieceProcessor:
         if input and isinstance(input[0], list | tuple | np.ndarray):
             return [self.decode(one) for one in input]
         if input and isinstance(input[0], str):
-            pieces = [check_text(piece, "piece") for piece in input]
+            pieces = [checked(piece, "piece") for piece in input]
             return self._loaded.decoder.text_of_pieces(pieces)
         return self._loaded.decoder.text_of_ids(map(self._loaded.table.check, input))
 
     def piece_to_id(self, piece: str | Sequence[str]) -> Any:
         """Look up the id of a piece, or of each of a list."""
-        return _for_each(piece, lambda one: self._loaded.table.id(check_text(one, "piece")))
+        return _for_each(piece, lambda one: self._loaded.table.id(checked(one, "piece")))
 
     def id_to_piece(self, id: int | Sequence[int]) -> Any:
         """Look up the piece of an id, or of each of a list."""

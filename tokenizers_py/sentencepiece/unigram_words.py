@@ -9,7 +9,7 @@ The readable algorithm is `viterbi` in tokenizers_py/unigram.py. Called by segme
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import chain
 from math import inf
 from operator import itemgetter
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tokenizers_py.sentencepiece.words import REMEMBERED_LENGTH, WordCutter, WordMemory
 from tokenizers_py.unigram import SCORE_LIMIT, Segmentation, Unigram, read_back, viterbi
 
-FLOAT32_STEPS = 2.0**23  # a sum of size M is rounded by at most M / 2 / FLOAT32_STEPS
+FLOAT32_STEPS = 2.0**24  # a sum of size M is rounded by at most M / FLOAT32_STEPS
 CAUTION = 0.99  # for what this file itself computes in float64 and not exactly
 
 
@@ -33,15 +33,14 @@ class Word(NamedTuple):
 
 UNSURE = Word((), (), inf, -inf)
 
-_IDS, _MOST, _LIMIT = map(itemgetter, (0, 2, 3))  # of a Word
-BLOCK = 32
+_IDS, _SCORES, _MOST, _LIMIT = map(itemgetter, range(4))  # of a Word
+BLOCK = 128  # words that are looked at together
 
 
 def _add(total: "array[float]", words: Iterable[Word]) -> None:
     """Add the words' scores one by one; what is stored in `total` is rounded to float32."""
-    for word in words:
-        for score in word.scores:
-            total[0] += score
+    for score in chain.from_iterable(map(_SCORES, words)):
+        total[0] += score
 
 
 class UnigramWords:
@@ -66,8 +65,8 @@ class UnigramWords:
 
         `bound` is never less than the size of the sum so far. It is cheap: a word's scores count
         as if they all had one sign. A block of words in which it passes no limit is given out as
-        it is remembered. For the others the sum is added up, rounded as upstream rounds it; most
-        sentences have none.
+        it is remembered. Where it does, the sum itself is added up, rounded as upstream rounds it;
+        most sentences never come to that.
         """
         words = self.cut(text)
         known = list(map(self.memory.__getitem__, words))
@@ -80,41 +79,40 @@ class UnigramWords:
             if bound + most <= min(map(_LIMIT, block)):
                 ids += chain.from_iterable(map(_IDS, block))
                 bound += most
-            else:
-                _add(total, known[added:start])
-                for place in range(start, start + len(block)):
-                    ids += self._ids_after(total, words[place], known[place])
-                added, bound = start + len(block), abs(total[0])
+                continue
+            for place, (word_ids, _, most, limit) in enumerate(block, start):
+                if bound > limit:
+                    _add(total, known[added:place])
+                    added, bound = place, abs(total[0])
+                    if bound > limit:
+                        found = viterbi(words[place], self.model, total[0])
+                        ids += self.finish(words[place], found)
+                        total[0] = found.score
+                        added, bound = place + 1, abs(found.score)
+                        continue
+                ids += word_ids
+                bound += most
         return ids
-
-    def _ids_after(self, total: "array[float]", text: str, word: Word) -> Sequence[int]:
-        """Give the ids of a word that stands after scores of this sum, and add its own."""
-        if -word.limit <= total[0] <= word.limit:
-            _add(total, (word,))
-            return word.ids
-        found = viterbi(text, self.model, total[0])
-        total[0] = found.score
-        return self.finish(text, found)
 
     def _solve(self, text: str) -> Word:
         """Segment a word by itself and find the limit up to which its choice is sure.
 
         In a sum of size M, n additions go wrong by n * M / 2^24 at most. Two ways through the
         word, the best and the next, do not change places while their distance, the lead, is more
-        than twice that. M is the sum before the word and all that its own scores can add.
+        than both go wrong. M is the sum before the word and all that its own scores can add; the
+        best way has as many additions as ids, the next at most as many as there are characters.
         """
         if self.cut.alphabet.isdisjoint(text):  # all is unknown, and there is one way
-            places = range(1, len(text) + 1)
-            found = Segmentation([self.model.unknown_id] * len(text), list(places), 0.0)
-            lead = inf
+            places = list(range(1, len(text) + 1))
+            found, lead = Segmentation([self.model.unknown_id] * len(text), places, 0.0), inf
         elif len(text) <= REMEMBERED_LENGTH:
             found, lead = best_with_lead(text, self.model)
         else:
             return UNSURE
         scores = tuple(map(self._score.__getitem__, found.ids))
-        limit = (
-            min(lead * FLOAT32_STEPS / len(text), SCORE_LIMIT) * CAUTION - len(text) * self._largest
-        )
+        additions = len(scores) + len(text)
+        sure = min(lead * FLOAT32_STEPS / additions, SCORE_LIMIT) * CAUTION
+        limit = sure - len(text) * self._largest
         return Word(tuple(self.finish(text, found)), scores, sum(map(abs, scores)), limit)
 
 

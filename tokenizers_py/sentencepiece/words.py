@@ -46,8 +46,8 @@ class WordCutter:
         pieces = list(pieces)
         self.alphabet = {SPACE, *(character for piece in pieces for character in piece)}
         self._words = _word_pattern(pieces, self.alphabet - {SPACE})
-        self._together = np.zeros(PAIR_TABLE, np.bool_)
-        self._together[_pair_places("\n".join(pieces))] = True
+        self._apart = np.ones(PAIR_TABLE, np.bool_)  # which pairs no piece has side by side
+        self._apart[_pair_places("\n".join(pieces))] = False
 
     def __call__(self, text: str) -> list[str]:
         """Cut a text into words."""
@@ -59,9 +59,13 @@ class WordCutter:
         return words
 
     def _between_neighbours(self, text: str) -> list[str]:
-        apart = ~self._together[_pair_places(text)]
-        cuts = (np.flatnonzero(apart) + 1).tolist()
-        return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        words: list[str] = []
+        start = 0
+        for end in (np.flatnonzero(self._apart[_pair_places(text)]) + 1).tolist():
+            words.append(text[start:end])
+            start = end
+        words.append(text[start:])
+        return words
 
 
 def _word_pattern(pieces: list[str], alphabet: set[str]) -> "re.Pattern[str]":

@@ -94,7 +94,7 @@ def test_one_label_is_certain(classify):
         ({"candidate_labels": ["a fox", 3]}, "must be strings that say something; got 3"),
         ({"candidate_labels": ["a fox", " "]}, "must be strings that say something"),
         ({"hypothesis_template": "a photo"}, "the template must hold"),
-        ({"image": __file__}, "test_pipeline.py"),
+        ({"image": __file__}, "test_pipelines.py"),
         ({"image": "nowhere.png"}, "nowhere.png"),
         ({"image": Image.new("La", (9, 9))}, "mode 'La' cannot become RGB"),
     ],
