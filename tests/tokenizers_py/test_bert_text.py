@@ -1,5 +1,6 @@
 """BERT's steps: the fast way through them equals the readable one, with and without places."""
 
+import gc
 import time
 import unicodedata
 
@@ -134,8 +135,14 @@ def test_time_grows_with_the_text(profile, unit):
     times = []
     for count in (2_000, 20_000):
         text = "x" + unit * count
-        begun = time.process_time()
-        split(normalizer(text))
-        list(split.spans(normalizer.align(AlignedText.of(text)).text))
-        times.append(time.process_time() - begun)
+        tries = []
+        for _ in range(2):
+            gc.collect()
+            gc.disable()  # its passes over all of the test run's objects are not the text's
+            begun = time.process_time()
+            split(normalizer(text))
+            list(split.spans(normalizer.align(AlignedText.of(text)).text))
+            tries.append(time.process_time() - begun)
+            gc.enable()
+        times.append(min(tries))
     assert times[1] < 15 * times[0] + 0.1

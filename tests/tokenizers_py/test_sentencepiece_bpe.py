@@ -115,8 +115,8 @@ def test_time_is_nearly_linear_in_one_word(name):
     times = []
     for size in (1000, 10_000, 100_000):
         word = "".join(generator.choices("etaoinshrdlu", k=size))
-        start = time.perf_counter()
+        start = time.process_time()
         ours.encode(word)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert times[1] < 15 * times[0] + 0.05
     assert times[2] < 15 * times[1] + 0.05

@@ -46,13 +46,18 @@ def test_small_models_full_of_ties(pieces, texts):
 
 
 @settings(max_examples=50, deadline=None)
-@given(small_models(), st.text(LETTERS + "x", max_size=80), st.floats(-9e4, 9e4, width=32))
-def test_word_by_word_is_the_same_as_in_one_pass(pieces, text, _before):
+@given(small_models(), st.text(LETTERS + "x", max_size=80))
+def test_word_by_word_is_the_same_as_in_one_pass(pieces, text):
     rows = [(piece, number, score) for number, (piece, score, _) in enumerate(pieces)]
     model = Unigram(rows, -1, unknown_score(min(score for _, _, score in rows)))
     words = UnigramWords(model, lambda _, found: found.ids)
     assert words.ids(text * 20) == ids_of(model, text * 20)
     assert words.ids(text * 20) == ids_of(model, text * 20)  # now from memory
+
+
+def test_two_equal_ways_and_a_much_worse_one_through_an_unknown_character():
+    rows = [("a", 0, 0.0), ("bb", 1, 0.0), ("abb", 2, 0.0)]
+    assert best_with_lead("abb", Unigram(rows, -1, -2000.0))[1] == 0.0
 
 
 def test_equal_sums_are_decided_by_rounding_after_long_texts():
@@ -148,9 +153,12 @@ def test_time_is_linear_without_spaces(name, text):
     times = []
     for size in (10_000, 100_000):
         long = (text * size)[:size]
-        start = time.perf_counter()
-        ours.encode(long)
-        times.append(time.perf_counter() - start)
+        runs = []
+        for _ in range(2):
+            start = time.process_time()
+            ours.encode(long)
+            runs.append(time.process_time() - start)
+        times.append(min(runs))
     assert times[1] < 15 * times[0] + 0.05
 
 

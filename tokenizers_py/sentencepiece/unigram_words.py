@@ -151,9 +151,10 @@ def best_with_lead(text: str, model: Unigram) -> tuple[Segmentation, float]:
                     second[end] = candidate
         if not alone:
             candidate = here + model.unknown_score
-            second[start + 1] = min(best[start + 1], candidate)
             if candidate > best[start + 1]:
-                best[start + 1], came_from[start + 1] = candidate, start
-                ids[start + 1] = model.unknown_id
+                second[start + 1], best[start + 1] = best[start + 1], candidate
+                came_from[start + 1], ids[start + 1] = start, model.unknown_id
+            elif candidate > second[start + 1]:
+                second[start + 1] = candidate
     found = read_back(best[size], came_from, ids)
     return found, min([best[end] - second[end] for end in found.ends])
