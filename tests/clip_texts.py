@@ -9,7 +9,7 @@ from pathlib import Path
 import regex
 from hypothesis import strategies as st
 
-from tokenizers_py.unicode_tables import _SMALL_LETTERS, LETTER, NOT_NORMALIZED, NUMBER
+from tokenizers_py.text.unicode_tables import _SMALL_LETTERS, LETTER, NOT_NORMALIZED, NUMBER
 
 DATA = Path(__file__).parent / "data"
 

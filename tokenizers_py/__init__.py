@@ -1,10 +1,9 @@
 """Text to token ids, from scratch: one algorithm a file, one thin file per model's tokenizer.
 
-Read in the order the text travels: alignment.py (changing a text and keeping track),
-normalization.py (clean it), pre_tokenization.py (cut it into words), then an algorithm: bpe.py,
-wordpiece.py, or unigram.py with the SentencePiece format in sentencepiece/; then batching.py (cut
-and pad to equal length). clip.py, bert.py, roberta.py and siglip.py join all of it, the calls that
-every tokenizer has are in calls.py, and training/ makes new vocabularies.
+Read in the order the text travels: text/ (changing it in small steps and cutting it into words),
+then an algorithm: bpe.py, wordpiece.py, or unigram.py with the format around it in sentencepiece/.
+clip.py, bert.py, roberta.py and siglip.py join them, a few pages each. What a call can do is in
+calls/, reading and writing files in folders/, and training/ makes new vocabularies.
 This package knows nobody else in the project, and importing it loads nothing until a name is used.
 """
 
@@ -14,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 from tokenizers_py.errors import TokenizerError
 
 if TYPE_CHECKING:
-    from tokenizers_py.added_tokens import AddedToken
     from tokenizers_py.auto import AutoTokenizer
-    from tokenizers_py.batching import BatchEncoding
     from tokenizers_py.bert import BertTokenizer
+    from tokenizers_py.calls.added_tokens import AddedToken
+    from tokenizers_py.calls.batching import BatchEncoding
     from tokenizers_py.clip import CLIPTokenizer
     from tokenizers_py.roberta import RobertaTokenizer
     from tokenizers_py.sentencepiece.processor import SentencePieceProcessor
     from tokenizers_py.siglip import SiglipTokenizer
 
 _HOME = {
-    "AddedToken": "tokenizers_py.added_tokens",
+    "AddedToken": "tokenizers_py.calls.added_tokens",
     "AutoTokenizer": "tokenizers_py.auto",
-    "BatchEncoding": "tokenizers_py.batching",
+    "BatchEncoding": "tokenizers_py.calls.batching",
     "BertTokenizer": "tokenizers_py.bert",
     "CLIPTokenizer": "tokenizers_py.clip",
     "RobertaTokenizer": "tokenizers_py.roberta",

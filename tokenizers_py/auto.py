@@ -1,7 +1,7 @@
 """`AutoTokenizer`: the tokenizer that a folder or a hub id is made for.
 
 Which class that is stands in tokenizer_config.json; where it does not, config.json's kind of model
-or the vocabulary files tell. The class is imported only then. Read on in pretrained.py.
+or the vocabulary files tell. The class is imported only then. Read on in folders/pretrained.py.
 
 Source: transformers 5.23.0, models/auto/tokenization_auto.py, TOKENIZER_MAPPING_NAMES.
 """
@@ -11,10 +11,10 @@ from typing import Any
 
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath, read_json_object, shown
-from tokenizers_py.folder_files import TokenizerFiles, read_folder
-from tokenizers_py.folder_tokens import CONFIG, SINGLE
-from tokenizers_py.hub import resolve
-from tokenizers_py.pretrained import PreTrainedTokenizer
+from tokenizers_py.folders.hub import resolve
+from tokenizers_py.folders.pretrained import PreTrainedTokenizer
+from tokenizers_py.folders.reading import TokenizerFiles, read_folder
+from tokenizers_py.folders.tokens import CONFIG, SINGLE
 
 CLASSES = {
     "BertTokenizer": "tokenizers_py.bert",

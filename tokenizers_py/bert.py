@@ -1,8 +1,8 @@
 """BERT's tokenizer, for Chinese-CLIP and for text towers that are a BERT: WordPiece on clean words.
 
-Text is cleaned and cut into words (bert_text.py), each word into entries of the vocabulary
+Text is cleaned and cut into words (text/bert_text.py), each word into entries of the vocabulary
 (wordpiece.py). Batches, pairs, padding and added tokens are the same for every tokenizer
-(calls.py), folders too (pretrained.py).
+(calls/tokenizer.py), folders too (folders/pretrained.py).
 
 Source: transformers 5.23.0 and 4.57.6, models/bert; tokenizers 0.23.3 (normalizers/bert.rs,
 pre_tokenizers/bert.rs, models/wordpiece, decoders/wordpiece.rs); cn_clip 1.6.0,
@@ -13,10 +13,15 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenizers_py.added_tokens import AddedToken
-from tokenizers_py.alignment import AlignedText
 from tokenizers_py.bert_files import read_bert_folder
-from tokenizers_py.bert_text import (
+from tokenizers_py.calls.added_tokens import AddedToken
+from tokenizers_py.calls.pieces import ExplainedWord, Piece
+from tokenizers_py.calls.template import Template
+from tokenizers_py.errors import TokenizerError
+from tokenizers_py.files import FilePath, check_ids, read_json_object
+from tokenizers_py.folders.pretrained import NO_LIMIT, PreTrainedTokenizer, TokenizerFiles
+from tokenizers_py.text.alignment import AlignedText
+from tokenizers_py.text.bert_text import (
     CN_CLIP,
     PROFILES,
     SLOW,
@@ -25,12 +30,7 @@ from tokenizers_py.bert_text import (
     bert_normalizer,
     unicode_of,
 )
-from tokenizers_py.errors import TokenizerError
-from tokenizers_py.files import FilePath, check_ids, read_json_object
-from tokenizers_py.pieces import ExplainedWord, Piece
-from tokenizers_py.pretrained import NO_LIMIT, PreTrainedTokenizer, TokenizerFiles
-from tokenizers_py.siglip_text import LowerOutside
-from tokenizers_py.template import Template
+from tokenizers_py.text.siglip_text import LowerOutside
 from tokenizers_py.wordpiece import (
     INSIDE,
     WordPiece,

@@ -1,7 +1,7 @@
 """BERT's vocabulary out of a folder: vocab.txt, or tokenizer.json, or both if they agree.
 
-Called by bert.py. wordpiece.py reads vocab.txt, tokenizer_json.py the other; what all models'
-folders have in common is folder_files.py's.
+Called by bert.py. wordpiece.py reads vocab.txt, folders/tokenizer_json.py the other; what all models'
+folders have in common is folders/reading.py's.
 
 Source: transformers 5.23.0 and 4.57.6, models/bert.
 """
@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.folder_files import TokenizerFiles
-from tokenizers_py.tokenizer_json import (
+from tokenizers_py.folders.reading import TokenizerFiles
+from tokenizers_py.folders.tokenizer_json import (
     BERT_NORMALIZERS,
     BERT_PRE_TOKENIZERS,
     check_steps,

@@ -1,8 +1,8 @@
 """CLIP's tokenizer: the parts of this package joined, with the calls of Transformers 4.
 
-Text is cleaned (normalization.py), cut into words (pre_tokenization.py), each word into tokens
+Text is cleaned (text/normalization.py), cut into words (text/pre_tokenization.py), each word into tokens
 (word_encoder.py, bpe.py). Batches, padding and the way back from ids are the same for every
-tokenizer (calls.py). There are three upstreams, which disagree on some texts; `PROFILES` names
+tokenizer (calls/tokenizer.py). There are three upstreams, which disagree on some texts; `PROFILES` names
 them.
 
 Source: openai/CLIP d05afc4, clip/simple_tokenizer.py; transformers 5.23.0 and 4.57.6, models/clip/.
@@ -11,28 +11,28 @@ Source: openai/CLIP d05afc4, clip/simple_tokenizer.py; transformers 5.23.0 and 4
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenizers_py.added_tokens import AddedToken
-from tokenizers_py.alignment import AlignedText
 from tokenizers_py.bpe import END_OF_WORD, check_errors, text_of_tokens
+from tokenizers_py.calls.added_tokens import AddedToken
+from tokenizers_py.calls.pieces import ExplainedWord, Piece
+from tokenizers_py.calls.template import Template
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
-from tokenizers_py.folder_files import TokenizerFiles
-from tokenizers_py.folder_writing import merges_bytes, vocab_bytes
-from tokenizers_py.normalization import (
-    CLIP_OPENAI,
-    CLIP_TRANSFORMERS,
-    CLIP_TRANSFORMERS_SLOW,
-)
-from tokenizers_py.pieces import ExplainedWord, Piece
-from tokenizers_py.pre_tokenization import transformers_pattern, word_pattern
-from tokenizers_py.pretrained import NO_LIMIT, PreTrainedTokenizer
-from tokenizers_py.template import Template
-from tokenizers_py.tokenizer_json import (
+from tokenizers_py.folders.pretrained import NO_LIMIT, PreTrainedTokenizer
+from tokenizers_py.folders.reading import TokenizerFiles
+from tokenizers_py.folders.tokenizer_json import (
     CLIP_NORMALIZERS,
     CLIP_PRE_TOKENIZERS,
     check_steps,
     read_bpe,
 )
+from tokenizers_py.folders.writing import merges_bytes, vocab_bytes
+from tokenizers_py.text.alignment import AlignedText
+from tokenizers_py.text.normalization import (
+    CLIP_OPENAI,
+    CLIP_TRANSFORMERS,
+    CLIP_TRANSFORMERS_SLOW,
+)
+from tokenizers_py.text.pre_tokenization import transformers_pattern, word_pattern
 from tokenizers_py.vocabulary import (
     SPECIAL_TOKENS,
     Vocabulary,

@@ -1,7 +1,7 @@
 """Reading the files of a tokenizer's folder, strictly: text, JSON objects, tables of ids.
 
 Every reader in this package starts here, so that a missing, huge, truncated or wrongly encoded
-file ends in one clear error. Called by vocabulary.py, wordpiece vocabularies and pretrained.py.
+file ends in one clear error. Called by vocabulary.py, wordpiece vocabularies and folders/pretrained.py.
 """
 
 import json

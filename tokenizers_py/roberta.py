@@ -1,7 +1,7 @@
 """RoBERTa's tokenizer: GPT-2's byte-pair encoding, with RoBERTa's special tokens.
 
 Nothing is cleaned. A text is cut into words that keep the space before them
-(pre_tokenization.py), each word into tokens (word_encoder.py, bpe.py); "Ġ" in a token is that
+(text/pre_tokenization.py), each word into tokens (word_encoder.py, bpe.py); "Ġ" in a token is that
 space. So the first word of a text, which has none, has other tokens than the same word later;
 `add_prefix_space` gives it one.
 
@@ -12,22 +12,22 @@ pre_tokenizers/byte_level.rs.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenizers_py.added_tokens import AddedToken
-from tokenizers_py.alignment import AlignedText, Chain
 from tokenizers_py.bpe import check_errors, text_of_tokens
+from tokenizers_py.calls.added_tokens import AddedToken
+from tokenizers_py.calls.pieces import ExplainedWord, Piece
+from tokenizers_py.calls.template import Template
 from tokenizers_py.files import FilePath
-from tokenizers_py.folder_files import TokenizerFiles
-from tokenizers_py.folder_writing import merges_bytes, vocab_bytes
-from tokenizers_py.pieces import ExplainedWord, Piece
-from tokenizers_py.pre_tokenization import gpt2_pattern
-from tokenizers_py.pretrained import PreTrainedTokenizer
-from tokenizers_py.template import Template
-from tokenizers_py.tokenizer_json import (
+from tokenizers_py.folders.pretrained import PreTrainedTokenizer
+from tokenizers_py.folders.reading import TokenizerFiles
+from tokenizers_py.folders.tokenizer_json import (
     ROBERTA_NORMALIZERS,
     ROBERTA_PRE_TOKENIZERS,
     check_steps,
     read_bpe,
 )
+from tokenizers_py.folders.writing import merges_bytes, vocab_bytes
+from tokenizers_py.text.alignment import AlignedText, Chain
+from tokenizers_py.text.pre_tokenization import gpt2_pattern
 from tokenizers_py.vocabulary import Vocabulary, given_vocabulary, vocabulary_from_files
 from tokenizers_py.word_encoder import WordEncoder
 

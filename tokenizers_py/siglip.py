@@ -1,7 +1,7 @@
 """SigLIP's tokenizer: text cleaned, then cut into pieces by a SentencePiece unigram model.
 
-The cleaning is siglip_text.py's, the cutting sentencepiece/'s; here the two are joined as each
-upstream joins them (`PROFILES`), with the calls that every tokenizer has (calls.py).
+The cleaning is text/siglip_text.py's, the cutting sentencepiece/'s; here the two are joined as each
+upstream joins them (`PROFILES`), with the calls that every tokenizer has (calls/tokenizer.py).
 
 How the released checkpoints got their text, all in google-research/big_vision 0127fb6:
 `tokenize(max_len=64, model="c4_en", eos="sticky", pad_value=1)` ("mc4" for the i18n ones), in
@@ -16,19 +16,19 @@ Only zero-shot evaluation takes punctuation away, from prompts and class names, 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tokenizers_py import siglip_text
-from tokenizers_py.added_tokens import AddedToken, TokenFinder
-from tokenizers_py.alignment import AlignedText, Step
-from tokenizers_py.batching import warn
+from tokenizers_py.calls.added_tokens import AddedToken, TokenFinder
+from tokenizers_py.calls.batching import warn
+from tokenizers_py.calls.pieces import ExplainedWord, Piece
+from tokenizers_py.calls.segments import Stretch
+from tokenizers_py.calls.template import Frame, Template
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
-from tokenizers_py.normalization import check_text
-from tokenizers_py.pieces import ExplainedWord, Piece
-from tokenizers_py.pretrained import PreTrainedTokenizer, TokenizerFiles
-from tokenizers_py.segments import Stretch
+from tokenizers_py.folders.pretrained import PreTrainedTokenizer, TokenizerFiles
 from tokenizers_py.siglip_model import SiglipModel
-from tokenizers_py.siglip_text import META_SPACE, PROFILES, SAME
-from tokenizers_py.template import Frame, Template
+from tokenizers_py.text import siglip_text
+from tokenizers_py.text.alignment import AlignedText, Step
+from tokenizers_py.text.normalization import check_text
+from tokenizers_py.text.siglip_text import META_SPACE, PROFILES, SAME
 
 VOCAB_FILE = "spiece.model"
 

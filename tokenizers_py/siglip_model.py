@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tokenizers_py.alignment import AlignedText
+from tokenizers_py.calls.pieces import Piece
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath, read_bytes
 from tokenizers_py.lattice import Candidate
-from tokenizers_py.pieces import Piece
 from tokenizers_py.sentencepiece.decoding import Decoder
 from tokenizers_py.sentencepiece.encoder import Encoder
 from tokenizers_py.sentencepiece.model_file import read_model
 from tokenizers_py.sentencepiece.piece_table import PieceTable
 from tokenizers_py.sentencepiece.segmenters import UnigramSegmenter
-from tokenizers_py.siglip_text import META_SPACE
+from tokenizers_py.text.alignment import AlignedText
+from tokenizers_py.text.siglip_text import META_SPACE
 
 
 class SiglipModel:

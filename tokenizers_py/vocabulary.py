@@ -3,7 +3,7 @@
 merges.txt is the list of merges; vocab.json gives each token its id. Ids also follow from the
 merges alone (`ids_from_merges`), which is how CLIP's own vocabulary is made. Every file is checked
 here, once, so that bpe.py need not. Called by clip.py and roberta.py. (A tokenizer.json, which
-holds both in one file, is read by tokenizer_json.py.)
+holds both in one file, is read by folders/tokenizer_json.py.)
 
 Source: openai/CLIP d05afc4, clip/simple_tokenizer.py; transformers 4.57.6 and 5.23.0 (the layouts).
 """

@@ -1,15 +1,15 @@
 """A text to words to ids by byte-pair encoding, each word worked out once.
 
 Most words of a text were there before, so what a word became is remembered. Used by clip.py and
-roberta.py; the algorithm is bpe.py's, the expression that finds words pre_tokenization.py's.
+roberta.py; the algorithm is bpe.py's, the expression that finds words text/pre_tokenization.py's.
 """
 
 from collections.abc import Iterator, Mapping
 
-from tokenizers_py.alignment import AlignedText
 from tokenizers_py.bpe import merge_steps, merge_symbols, token_spans, word_symbols
-from tokenizers_py.pieces import ExplainedWord, Piece
-from tokenizers_py.pre_tokenization import WordPattern
+from tokenizers_py.calls.pieces import ExplainedWord, Piece
+from tokenizers_py.text.alignment import AlignedText
+from tokenizers_py.text.pre_tokenization import WordPattern
 from tokenizers_py.vocabulary import Vocabulary
 
 CACHE_WORDS = 50_000  # the memory of words is emptied when it holds so many

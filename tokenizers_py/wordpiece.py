@@ -2,7 +2,7 @@
 
 Entries that stand inside a word are written with "##" in front: "playing" is "play", "##ing".
 There are no merges and no probabilities, only the vocabulary; so training decides everything, and
-cutting is greedy. Called by bert.py with the words from bert_text.py; `explain` shows the steps.
+cutting is greedy. Called by bert.py with the words from text/bert_text.py; `explain` shows the steps.
 The vocabulary is read here too: vocab.txt, one entry a line, whose id is the line's number.
 
 Source: Schuster and Nakajima 2012; Wu et al. 2016 (arXiv:1609.08144); google-research/bert,

@@ -1,6 +1,6 @@
 """A name or a path -> a place on this machine: downloads a checkpoint when there is no such path.
 
-How it is fetched stands in tokenizers_py/hub.py, which tokenizers use too, so that a model and its
+How it is fetched stands in tokenizers_py/folders/hub.py, which tokenizers use too, so that a model and its
 tokenizer come out of one cache. Only data is fetched: JSON, text, a SentencePiece model and
 safetensors weights; never code, never pickles. Read on in folder.py.
 """
@@ -8,7 +8,7 @@ safetensors weights; never code, never pickles. Read on in folder.py.
 import os
 from pathlib import Path
 
-import tokenizers_py.hub
+import tokenizers_py.folders.hub
 from refimpl.errors import InputError
 from tokenizers_py.errors import TokenizerError
 
@@ -50,7 +50,7 @@ def resolve(
             the cache while offline, or the network fails.
     """
     try:
-        return tokenizers_py.hub.resolve(
+        return tokenizers_py.folders.hub.resolve(
             name_or_folder,
             _PATTERNS,
             revision=revision,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenizers_py import CLIPTokenizer, TokenizerError
-from tokenizers_py.added_tokens import AddedToken, TokenFinder
+from tokenizers_py.calls.added_tokens import AddedToken, TokenFinder
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 CONTENTS = ["ab", "abc", "<x>", "AB", "b c", " ", "é", "e\u0301", "c\u00e7"]

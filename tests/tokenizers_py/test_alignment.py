@@ -18,10 +18,10 @@ from clip_texts import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenizers_py.alignment import AlignedText, Chain, NormalForm, Opaque, Substitution
-from tokenizers_py.normalization import CLIP_OPENAI, CLIP_TRANSFORMERS, CLIP_TRANSFORMERS_SLOW
-from tokenizers_py.text_comparison import compare
-from tokenizers_py.unicode_tables import NOT_NORMALIZED
+from tokenizers_py.text.alignment import AlignedText, Chain, NormalForm, Opaque, Substitution
+from tokenizers_py.text.comparison import compare
+from tokenizers_py.text.normalization import CLIP_OPENAI, CLIP_TRANSFORMERS, CLIP_TRANSFORMERS_SLOW
+from tokenizers_py.text.unicode_tables import NOT_NORMALIZED
 
 FORMS = ["NFC", "NFD", "NFKC", "NFKD"]
 CHAINS = [CLIP_OPENAI, CLIP_TRANSFORMERS, CLIP_TRANSFORMERS_SLOW]

@@ -10,7 +10,7 @@ import transformers
 
 from tokenizers_py import AutoTokenizer, TokenizerError
 from tokenizers_py.auto import CLASSES, tokenizer_class
-from tokenizers_py.folder_files import read_folder
+from tokenizers_py.folders.reading import read_folder
 
 
 def put(folder, name, content):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tokenizers_py import BatchEncoding, TokenizerError
-from tokenizers_py.batching import plan_lengths, stack
+from tokenizers_py.calls.batching import plan_lengths, stack
 
 TEXTS = ["a", "a b c d", ""]
 

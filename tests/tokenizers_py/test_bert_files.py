@@ -8,8 +8,8 @@ from bert_cases import CASED, CHINESE, SMALL, UNCASED, ours, theirs, vocab_file
 from transformers4 import ask
 
 from tokenizers_py.bert import BertTokenizer
-from tokenizers_py.bert_text import PROFILES
 from tokenizers_py.errors import TokenizerError
+from tokenizers_py.text.bert_text import PROFILES
 
 TEXTS = ["A photo of a Cat, unaffable [MASK] Càfé!", "中文字符 ab\u2028c", "", "ＡＢ İx"]
 IDS = {token: number for number, token in enumerate(SMALL)}

@@ -8,8 +8,8 @@ import pytest
 from bert_cases import TEXTS, blocks, every_character, some_characters
 from hypothesis import given, settings
 
-from tokenizers_py.alignment import AlignedText, NormalForm, Step
-from tokenizers_py.bert_text import (
+from tokenizers_py.text.alignment import AlignedText, NormalForm, Step
+from tokenizers_py.text.bert_text import (
     PROFILES,
     ExceptWords,
     LowerWords,

@@ -21,8 +21,8 @@ from bert_cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenizers_py.alignment import AlignedText
 from tokenizers_py.bert import BertTokenizer
+from tokenizers_py.text.alignment import AlignedText
 
 VOCABULARY_NAMES = tuple(VOCABULARIES)
 OPTIONS = [

@@ -8,7 +8,7 @@ from bert_cases import cn_clip, every_character
 from tokenizers import normalizers, pre_tokenizers
 from transformers4 import ask
 
-from tokenizers_py.bert_unicode import CodePoints, python_unicode, rust_unicode
+from tokenizers_py.text.bert_unicode import CodePoints, python_unicode, rust_unicode
 
 CHARACTERS = every_character()
 

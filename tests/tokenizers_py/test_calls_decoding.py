@@ -7,7 +7,7 @@ import transformers
 
 from tokenizers_py import CLIPTokenizer, TokenizerError
 from tokenizers_py.bert import BertTokenizer
-from tokenizers_py.decoding import clean_up_tokenization
+from tokenizers_py.calls.decoding import clean_up_tokenization
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] it ' s a cat , is n ##t here ! ? . un ##able don t".split()
 ROW = [2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 3, 18, 19, 4, 20, 6, 21, 1, 0, 0]

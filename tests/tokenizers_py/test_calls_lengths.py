@@ -7,7 +7,7 @@ import pytest
 from transformers4 import ask
 
 from tokenizers_py import CLIPTokenizer, TokenizerError
-from tokenizers_py.truncation import shared_lengths
+from tokenizers_py.calls.truncation import shared_lengths
 
 LONG = "a b c d e f g h"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tokenizers_py import BertTokenizer, CLIPTokenizer, RobertaTokenizer, SiglipTokenizer
 from tokenizers_py.bpe import Merge, byte_alphabet, word_symbols
-from tokenizers_py.explain import describe
+from tokenizers_py.calls.explain import describe
 from tokenizers_py.vocabulary import Vocabulary
 from tokenizers_py.wordpiece import Choice
 

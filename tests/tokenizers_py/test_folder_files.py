@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tokenizers_py import AddedToken, CLIPTokenizer, TokenizerError
-from tokenizers_py.folder_files import read_folder
+from tokenizers_py.folders.reading import read_folder
 
 FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json")
 

@@ -9,7 +9,7 @@ import pytest
 from hub_server import COMMIT, NAME, fill_cache, go_online, running_hub
 
 from tokenizers_py import AutoTokenizer, CLIPTokenizer, TokenizerError
-from tokenizers_py.hub import TOKENIZER_PATTERNS, resolve
+from tokenizers_py.folders.hub import TOKENIZER_PATTERNS, resolve
 
 NEVER = {
     "model.safetensors": b"weights",

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenizers_py import TokenizerError
-from tokenizers_py.alignment import Chain
-from tokenizers_py.normalization import (
+from tokenizers_py.text.alignment import Chain
+from tokenizers_py.text.normalization import (
     CLIP_OPENAI,
     CLIP_TRANSFORMERS,
     CLIP_TRANSFORMERS_SLOW,
@@ -20,8 +20,8 @@ from tokenizers_py.normalization import (
     repair,
     unescape_html,
 )
-from tokenizers_py.pre_tokenization import split_words
-from tokenizers_py.unicode_tables import LETTER, NUMBER
+from tokenizers_py.text.pre_tokenization import split_words
+from tokenizers_py.text.unicode_tables import LETTER, NUMBER
 
 CHAINS = [CLIP_OPENAI, CLIP_TRANSFORMERS, CLIP_TRANSFORMERS_SLOW]
 

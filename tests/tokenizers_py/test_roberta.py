@@ -161,7 +161,7 @@ def test_the_slow_tokenizer_of_4(ours, folder):
     rows = ours(texts, verbose=False).input_ids
     want = ask(SLOW, {"folder": str(folder), "texts": texts, "ids": rows})
     wrong = [text for text, *ids in zip(texts, rows, want["ids"], strict=True) if ids[0] != ids[1]]
-    # Letters and numbers that are newer than the expressions of version 5; see unicode_tables.py.
+    # Letters and numbers that are newer than the expressions of version 5; see text/unicode_tables.py.
     newer = {chr(code) for code in newer_code_points()}
     assert [text for text in wrong if not newer & set(text)] == []
     assert {**ours("a cat", "two dogs", return_token_type_ids=True)} == want["pair"]

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spm_models import corpus
 
-from tokenizers_py.alignment import AlignedText
 from tokenizers_py.sentencepiece.charsmap import CharsMap, precompile
 from tokenizers_py.sentencepiece.messages import read_message
 from tokenizers_py.sentencepiece.model_file import (
@@ -25,6 +24,7 @@ from tokenizers_py.sentencepiece.model_file import (
 )
 from tokenizers_py.sentencepiece.normalizer import SentencePieceNormalizer
 from tokenizers_py.sentencepiece.user_symbols import UserSymbols
+from tokenizers_py.text.alignment import AlignedText
 
 CASES = Path(__file__).parents[1] / "data/tokenizers/clip/openai_simple_tokenizer.json"
 GOLDEN = [case["text"] for case in json.loads(CASES.read_text())["cases"]]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from siglip_cases import MODELS, ODD_TEXTS, TEXTS, corpus_lines, random_texts
 
 from tokenizers_py import SiglipTokenizer
-from tokenizers_py.alignment import AlignedText
 from tokenizers_py.siglip import PROFILES
+from tokenizers_py.text.alignment import AlignedText
 
 pytestmark = pytest.mark.filterwarnings("ignore:This sequence already has")
 

@@ -8,10 +8,10 @@ import transformers
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
 from tokenizers_py import CLIPTokenizer, TokenizerError
-from tokenizers_py.folder_agreement import check_agrees
-from tokenizers_py.folder_files import read_folder
-from tokenizers_py.template import Template
-from tokenizers_py.tokenizer_json import (
+from tokenizers_py.calls.template import Template
+from tokenizers_py.folders.agreement import check_agrees
+from tokenizers_py.folders.reading import read_folder
+from tokenizers_py.folders.tokenizer_json import (
     BERT_NORMALIZERS,
     BERT_PRE_TOKENIZERS,
     CLIP_NORMALIZERS,

@@ -3,7 +3,7 @@
 The algorithms leave every unknown character (a "word" model: every unknown word) as a part of its
 own with the unknown id. Models without byte fallback join neighbours of that kind into one. Models
 with it, which have 256 pieces "<0x00>" to "<0xFF>", write the character's UTF-8 instead, so that
-nothing is lost. Called by segmenters.py; the way back is in decoding.py.
+nothing is lost. Called by segmenters.py; the way back is in calls/decoding.py.
 
 Source: google/sentencepiece 0.2.3, src/sentencepiece_processor.cc, PopulateSentencePieceText.
 """

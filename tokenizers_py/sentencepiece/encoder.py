@@ -14,13 +14,13 @@ import numpy as np
 
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.lattice import draw
-from tokenizers_py.normalization import check_text
 from tokenizers_py.sentencepiece.byte_fallback import Part
 from tokenizers_py.sentencepiece.model_file import PieceType, SentencePieceModel
 from tokenizers_py.sentencepiece.normalizer import SentencePieceNormalizer
 from tokenizers_py.sentencepiece.piece_table import PieceTable
 from tokenizers_py.sentencepiece.segmenters import UnigramSegmenter, make_segmenter
 from tokenizers_py.sentencepiece.settings import Settings
+from tokenizers_py.text.normalization import check_text
 
 Way = tuple[list[Part], float]  # one way to cut a text, and its score
 

@@ -19,10 +19,10 @@ import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from tokenizers_py.alignment import AlignedText, Step
 from tokenizers_py.sentencepiece.charsmap import CharsMap
 from tokenizers_py.sentencepiece.model_file import NormalizerSpec
 from tokenizers_py.sentencepiece.user_symbols import UserSymbols
+from tokenizers_py.text.alignment import AlignedText, Step
 
 SPACE = "\u2581"
 

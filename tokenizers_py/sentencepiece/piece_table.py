@@ -1,6 +1,6 @@
 """The vocabulary of a SentencePiece model, for looking up: pieces, ids, scores, kinds.
 
-Made from a read model (model_file.py); used by segmenters.py, decoding.py and processor.py.
+Made from a read model (model_file.py); used by segmenters.py, calls/decoding.py and processor.py.
 Source: google/sentencepiece 0.2.3, src/model_interface.cc and sentencepiece_processor.cc, Load.
 """
 

@@ -1,7 +1,7 @@
 """SentencePieceProcessor: a model file, and the calls that upstream's Python package has for it.
 
 A text is normalised (normalizer.py), cut into pieces (segmenters.py) and given out as ids, pieces
-or pieces with places; decoding.py is the way back. Names, options and defaults are upstream's, and
+or pieces with places; calls/decoding.py is the way back. Names, options and defaults are upstream's, and
 so are the names with capitals (EncodeAsIds). Used by tokenizers_py/siglip.py and by itself.
 
 Source: google/sentencepiece 0.2.3, python/src/sentencepiece/__init__.py.

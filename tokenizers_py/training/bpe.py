@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tokenizers_py.bpe import END_OF_WORD, byte_alphabet, word_symbols
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
-from tokenizers_py.folder_writing import merges_bytes, vocab_bytes, write_folder
+from tokenizers_py.folders.writing import merges_bytes, vocab_bytes, write_folder
 from tokenizers_py.training.merging import Merging, check_tokens
 from tokenizers_py.training.words import Texts, clip_words, count_words, gpt2_words
 from tokenizers_py.vocabulary import Vocabulary

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.normalization import check_text
+from tokenizers_py.text.normalization import check_text
 
 Pair = tuple[int, int]  # two ids
 _NOTHING = -1  # no neighbour, or a symbol that was joined to the one before it

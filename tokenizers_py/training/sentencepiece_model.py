@@ -16,8 +16,7 @@ from typing import Any
 
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
-from tokenizers_py.folder_writing import write_folder
-from tokenizers_py.normalization import check_text
+from tokenizers_py.folders.writing import write_folder
 from tokenizers_py.sentencepiece.model_file import (
     ModelType,
     NormalizerSpec,
@@ -29,6 +28,7 @@ from tokenizers_py.sentencepiece.model_file import (
     write_model,
 )
 from tokenizers_py.sentencepiece.normalizer import SentencePieceNormalizer
+from tokenizers_py.text.normalization import check_text
 from tokenizers_py.training.merging import check_positive, check_tokens
 from tokenizers_py.training.seed_pieces import alphabet, fragments, split_sentence
 from tokenizers_py.training.words import Texts, count_words

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
-from tokenizers_py.folder_writing import write_folder
+from tokenizers_py.folders.writing import write_folder
 from tokenizers_py.training.merging import Merging, Pair, check_positive, check_tokens
 from tokenizers_py.training.words import Texts, bert_words, count_words
 from tokenizers_py.wordpiece import write_vocab_txt

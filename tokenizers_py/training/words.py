@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.normalization import check_text, clean_text
-from tokenizers_py.pre_tokenization import gpt2_pattern, split_words
+from tokenizers_py.text.normalization import check_text, clean_text
+from tokenizers_py.text.pre_tokenization import gpt2_pattern, split_words
 
 Words: TypeAlias = Mapping[str, int]  # word -> how often it occurs
 Texts: TypeAlias = Iterable[str] | Words
@@ -77,7 +77,7 @@ def bert_words(text: str) -> list[str]:
 @functools.cache
 def _bert() -> tuple[Callable[[str], str], Callable[[str], list[str]]]:
     # Only BERT's words need its tables of Unicode, so they are not loaded before.
-    from tokenizers_py.bert_text import TRANSFORMERS, WordSplitter, bert_normalizer, unicode_of
+    from tokenizers_py.text.bert_text import TRANSFORMERS, WordSplitter, bert_normalizer, unicode_of
 
     return bert_normalizer(TRANSFORMERS), WordSplitter(unicode_of(TRANSFORMERS))
 

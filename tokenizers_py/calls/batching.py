@@ -1,7 +1,7 @@
 """From lists of ids of any length to a rectangle: read the options, pad, stack.
 
 `plan_lengths` turns the options of a call into two numbers; truncation.py obeys the one, the
-padding here the other. `stack` makes arrays. Called by calls.py; knows ids, not text.
+padding here the other. `stack` makes arrays. Called by tokenizer.py; knows ids, not text.
 
 Source: transformers 4.57.6 and 5.23.0, tokenization_utils_base.py (options, pad, tensors);
 tokenizers 0.23.3, utils/padding.rs.
@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tokenizers_py.encoding import BatchEncoding as BatchEncoding  # where it was before
+from tokenizers_py.calls.encoding import BatchEncoding as BatchEncoding  # where it was before
+from tokenizers_py.calls.token_table import plain
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.token_table import plain
 
 PADDINGS = (False, True, "longest", "max_length", "do_not_pad")
 TRUNCATIONS = (

@@ -20,10 +20,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokenizers_py import unicode_tables
-from tokenizers_py.alignment import NormalForm, Step
+from tokenizers_py.text import unicode_tables
+from tokenizers_py.text.alignment import NormalForm, Step
 
-_FILE = Path(__file__).parent / "data" / "bert" / "unicode.txt"
+_FILE = Path(__file__).parents[1] / "data" / "bert" / "unicode.txt"
 
 
 @dataclass(frozen=True)

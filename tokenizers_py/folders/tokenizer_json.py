@@ -2,7 +2,7 @@
 
 The file tells a whole pipeline. A class of this package is one pipeline, so the file's must be the
 same one or loading ends in an error: text never gets other ids in silence. Called by the model
-classes when a folder holds no vocabulary files; folder_files.py has parsed the file, and reads the
+classes when a folder holds no vocabulary files; reading.py has parsed the file, and reads the
 added tokens out of it.
 
 Source: tokenizers 0.23.3, its serialization; transformers 4.57.6, convert_slow_tokenizer.py;
@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import check_ids, shown
-from tokenizers_py.folder_files import TokenizerFiles
-from tokenizers_py.folder_tokens import SINGLE
+from tokenizers_py.folders.reading import TokenizerFiles
+from tokenizers_py.folders.tokens import SINGLE
 
 Merge: TypeAlias = tuple[str, str]
 Steps: TypeAlias = Sequence[

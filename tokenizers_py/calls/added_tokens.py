@@ -4,7 +4,7 @@ r"""Tokens that are found in a text before any algorithm sees it: special ones a
 first and of those the longest. Tokens with `normalized=False` are looked for in the text as it
 is; the stretches between them are normalised, and there the others are looked for, their own
 content normalised too. So "NEWTOK" is found as "newtok" where the normaliser lower-cases. Made by
-token_table.py, used by segments.py; read and written by pretrained.py.
+token_table.py, used by segments.py; read and written by folders/pretrained.py.
 
 Source: tokenizers 0.23.3, tokenizer/added_vocabulary.rs (AddedToken, find_matches).
 """

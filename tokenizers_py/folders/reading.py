@@ -4,7 +4,7 @@ Two layouts are read. Transformers 4: vocabulary files (vocab.json and merges.tx
 spiece.model), tokenizer_config.json, special_tokens_map.json, added_tokens.json, and often
 tokenizer.json beside them. Transformers 5: tokenizer.json and tokenizer_config.json alone. Called
 by pretrained.py, whose classes read their vocabulary out of what is found here; tokenizer_json.py
-reads tokenizer.json, folder_tokens.py the tokens.
+reads tokenizer.json, tokens.py the tokens.
 
 Source: transformers 4.57.6 and 5.23.0, tokenization_utils_base.py.
 """
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers_py.added_tokens import AddedToken
+from tokenizers_py.calls.added_tokens import AddedToken
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath, read_json_object, shown
-from tokenizers_py.folder_tokens import CONFIG, SINGLE, SPECIAL_MAP, read_added
+from tokenizers_py.folders.tokens import CONFIG, SINGLE, SPECIAL_MAP, read_added
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a tokenizer says about one token, beyond its id.
 
-Made by each model's tokenizer (`_segment_pieces`), put together by calls.py, shown by `explain`.
+Made by each model's tokenizer (`_segment_pieces`), put together by tokenizer.py, shown by `explain`.
 """
 
 from typing import Any, NamedTuple

@@ -1,6 +1,6 @@
 """The way back: ids to tokens to text, the same for every tokenizer.
 
-What joins tokens is the model's own (`convert_tokens_to_string`). A layer of calls.py.
+What joins tokens is the model's own (`convert_tokens_to_string`). A layer of tokenizer.py.
 
 Source: transformers 5.23.0, tokenization_utils_base.py and tokenization_utils_tokenizers.py.
 """
@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tokenizers_py.calls.special_tokens import SpecialTokens
+from tokenizers_py.calls.token_table import flat_ids, plain
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.special_tokens import SpecialTokens
-from tokenizers_py.token_table import flat_ids, plain
 
 _CLOSE_UP = (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're")
 

@@ -15,7 +15,8 @@ import unicodedata
 
 import ftfy
 
-from tokenizers_py.alignment import (
+from tokenizers_py.errors import TokenizerError
+from tokenizers_py.text.alignment import (
     AlignedText,
     Chain,
     Characters,
@@ -24,9 +25,8 @@ from tokenizers_py.alignment import (
     Step,
     Substitution,
 )
-from tokenizers_py.composition import sort_many_marks
-from tokenizers_py.errors import TokenizerError
-from tokenizers_py.unicode_tables import NOT_NORMALIZED, lower
+from tokenizers_py.text.composition import sort_many_marks
+from tokenizers_py.text.unicode_tables import NOT_NORMALIZED, lower
 
 _LONE_SURROGATE = re.compile(
     "[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]"

@@ -1,10 +1,10 @@
 """The calls of a tokenizer, in the form of Transformers 4 and 5: what all models' tokenizers share.
 
 A text takes this way: it is cut at added tokens (added_tokens.py), each stretch between them is
-normalised (`normalizer`, a Step of alignment.py), and the model's tokenizer turns the normalised
+normalised (`normalizer`, a Step of text/alignment.py), and the model's tokenizer turns the normalised
 stretch into ids (`_segment_ids`, fast) or into pieces with offsets (`_segment_pieces`, the same
 ids); segments.py leads it. Here whole batches are encoded: text_inputs.py reads the texts,
-call_plan.py the options, truncation.py cuts, template.py adds the special tokens, batching.py
+plan.py the options, truncation.py cuts, template.py adds the special tokens, batching.py
 pads, and encoding.py is what comes out. decoding.py is the way back. Built on by every model's
 tokenizer.
 
@@ -15,9 +15,8 @@ results where versions differ); 4.57.6 (calls that are no longer there).
 from collections.abc import Mapping
 from typing import Any
 
-from tokenizers_py.added_tokens import AddedToken
-from tokenizers_py.alignment import Step
-from tokenizers_py.batching import (
+from tokenizers_py.calls.added_tokens import AddedToken
+from tokenizers_py.calls.batching import (
     UNLIMITED,
     check_length,
     check_option,
@@ -26,16 +25,17 @@ from tokenizers_py.batching import (
     plan_lengths,
     warn,
 )
-from tokenizers_py.call_plan import CallPlan, Row
-from tokenizers_py.columns import encodings, lay_out, only_ids
-from tokenizers_py.decoding import Decoding
-from tokenizers_py.encoding import BatchEncoding, Encoding
+from tokenizers_py.calls.columns import encodings, lay_out, only_ids
+from tokenizers_py.calls.decoding import Decoding
+from tokenizers_py.calls.encoding import BatchEncoding, Encoding
+from tokenizers_py.calls.explain import Explains
+from tokenizers_py.calls.plan import CallPlan, Row
+from tokenizers_py.calls.template import Frame, Template
+from tokenizers_py.calls.text_inputs import read_samples
+from tokenizers_py.calls.truncation import LONGEST_FIRST
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.explain import Explains
-from tokenizers_py.normalization import check_text
-from tokenizers_py.template import Frame, Template
-from tokenizers_py.text_inputs import read_samples
-from tokenizers_py.truncation import LONGEST_FIRST
+from tokenizers_py.text.alignment import Step
+from tokenizers_py.text.normalization import check_text
 
 
 class TokenizerCalls(Explains, Decoding):

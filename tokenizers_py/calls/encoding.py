@@ -2,7 +2,7 @@
 
 A `BatchEncoding` is a dict of columns. Behind it is one `Encoding` a row: the tokens with their
 places in the text, from which words, characters and tokens find each other. They cost more than
-the ids, so they are made when they are first asked for. Made by calls.py.
+the ids, so they are made when they are first asked for. Made by tokenizer.py.
 
 Source: transformers 5.23.0, tokenization_utils_base.py (BatchEncoding); tokenizers 0.23.3,
 tokenizer/encoding.rs.

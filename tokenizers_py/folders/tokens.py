@@ -3,7 +3,7 @@
 tokenizer_config.json and special_tokens_map.json name special tokens; added_tokens.json,
 tokenizer.json ("added_tokens") and tokenizer_config.json ("added_tokens_decoder") give added ones
 their ids. Ids and texts must agree everywhere. Flags need not, because real folders differ in them;
-then the last of those three counts, as in Transformers. Called by folder_files.py.
+then the last of those three counts, as in Transformers. Called by reading.py.
 
 Source: transformers 4.57.6, tokenization_utils_base.py, _from_pretrained.
 """
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tokenizers_py.added_tokens import AddedToken
+from tokenizers_py.calls.added_tokens import AddedToken
+from tokenizers_py.calls.special_tokens import EXTRA_NAMES, SPECIAL_NAMES
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import MAX_ID, check_ids, has_utf8, read_json_object, shown
-from tokenizers_py.special_tokens import EXTRA_NAMES, SPECIAL_NAMES
 
 CONFIG = "tokenizer_config.json"
 SPECIAL_MAP = "special_tokens_map.json"

@@ -1,7 +1,7 @@
 """Where the special tokens of a model stand around one text or a pair of texts.
 
 Each model's tokenizer has one `Template`, by name; filled in with ids (or with `Piece`s) it is a
-`Frame`, which calls.py puts around every text. Next: truncation.py.
+`Frame`, which tokenizer.py puts around every text. Next: truncation.py.
 """
 
 from dataclasses import dataclass

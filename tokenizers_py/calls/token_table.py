@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tokenizers_py.added_tokens import AddedToken, TokenFinder
-from tokenizers_py.alignment import Step
+from tokenizers_py.calls.added_tokens import AddedToken, TokenFinder
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.normalization import check_text
+from tokenizers_py.text.alignment import Step
+from tokenizers_py.text.normalization import check_text
 
 
 class TokenTable:

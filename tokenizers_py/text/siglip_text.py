@@ -14,9 +14,9 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tokenizers_py.alignment import AlignedText, Chain, Characters, Step
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.normalization import check_text
+from tokenizers_py.text.alignment import AlignedText, Chain, Characters, Step
+from tokenizers_py.text.normalization import check_text
 
 META_SPACE = "\u2581"  # "▁": how SentencePiece writes a space inside a piece
 _PUNCTUATION = set(string.punctuation)  # ASCII only: curly quotes and "。" stay

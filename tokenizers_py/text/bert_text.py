@@ -14,8 +14,8 @@ normalizers/bert.rs; transformers 4.57.6, tokenization_bert.py; cn_clip 1.6.0, b
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from tokenizers_py.alignment import AlignedText, Chain, Characters, NormalForm, Step
-from tokenizers_py.bert_unicode import Unicode, python_unicode, rust_unicode
+from tokenizers_py.text.alignment import AlignedText, Chain, Characters, NormalForm, Step
+from tokenizers_py.text.bert_unicode import Unicode, python_unicode, rust_unicode
 
 TRANSFORMERS, SLOW, CN_CLIP = PROFILES = ("transformers", "transformers-slow", "cn_clip")
 

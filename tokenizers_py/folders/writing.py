@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
-from tokenizers_py.folder_tokens import ADDED, SINGLE
+from tokenizers_py.folders.tokens import ADDED, SINGLE
 
 
 def vocab_bytes(ids: Mapping[str, int]) -> bytes:

@@ -1,6 +1,6 @@
 """Rows of ids or pieces to what a batch holds: columns of numbers, and the `Encoding`s behind.
 
-The last step of a call (calls.py): special tokens go around each row, all is padded to one length
+The last step of a call (tokenizer.py): special tokens go around each row, all is padded to one length
 and made arrays where they are asked for.
 
 Source: transformers 5.23.0, tokenization_utils_tokenizers.py (_convert_encoding, the order of
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tokenizers_py.batching import filled, pad_array, pad_rows, stack, tensor
-from tokenizers_py.call_plan import CallPlan, Row
-from tokenizers_py.encoding import Encoding
-from tokenizers_py.pieces import Piece
-from tokenizers_py.template import Frame
+from tokenizers_py.calls.batching import filled, pad_array, pad_rows, stack, tensor
+from tokenizers_py.calls.encoding import Encoding
+from tokenizers_py.calls.pieces import Piece
+from tokenizers_py.calls.plan import CallPlan, Row
+from tokenizers_py.calls.template import Frame
 
 NO_PLACE = (0, 0)  # the offsets of what stands for no text
 

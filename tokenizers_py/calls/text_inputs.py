@@ -1,7 +1,7 @@
 """What a tokenizer can be called with, read once and strictly: texts, pairs, words.
 
 One text or a list; with `text_pair`, or as pairs in the list; and each text either a str or, with
-`is_split_into_words`, a list of words. Called by calls.py.
+`is_split_into_words`, a list of words. Called by tokenizer.py.
 
 Source: transformers 5.23.0, tokenization_utils_tokenizers.py (_encode_plus).
 """
@@ -9,7 +9,7 @@ Source: transformers 5.23.0, tokenization_utils_tokenizers.py (_encode_plus).
 from typing import Any, TypeAlias
 
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.normalization import check_text
+from tokenizers_py.text.normalization import check_text
 
 Text: TypeAlias = str | list[str]  # a list holds the words of one text
 Sample: TypeAlias = tuple[Text, Text | None]

@@ -10,9 +10,9 @@ Source: transformers 5.23.0 and 4.57.6, tokenization_utils_base.py.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tokenizers_py.calls.template import Frame, Template
+from tokenizers_py.calls.token_table import TokenTable, as_added, flat_ids
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.template import Frame, Template
-from tokenizers_py.token_table import TokenTable, as_added, flat_ids
 
 SPECIAL_NAMES = (
     "bos_token",

@@ -1,6 +1,6 @@
 """from_pretrained and save_pretrained: a tokenizer out of a folder or the hub, and into a folder.
 
-folder_files.py reads what is the same for all models (settings, added tokens), folder_writing.py
+reading.py reads what is the same for all models (settings, added tokens), writing.py
 writes, hub.py fetches. A model's class reads its own vocabulary files through `_read_vocabulary`
 and gives them back through `_vocabulary_files`. The rest follows from its constructor: a setting
 is a keyword of the constructor and an attribute of the same name. Built on by every model's
@@ -18,16 +18,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tokenizers_py.added_tokens import AddedToken
-from tokenizers_py.calls import TokenizerCalls
+from tokenizers_py.calls.added_tokens import AddedToken
+from tokenizers_py.calls.special_tokens import EXTRA_NAMES, SPECIAL_NAMES
+from tokenizers_py.calls.tokenizer import TokenizerCalls
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath, shown
-from tokenizers_py.folder_agreement import check_agrees
-from tokenizers_py.folder_files import TokenizerFiles, read_folder
-from tokenizers_py.folder_tokens import ADDED, CONFIG, SPECIAL_MAP, read_extra, read_token
-from tokenizers_py.folder_writing import write_folder
-from tokenizers_py.hub import resolve
-from tokenizers_py.special_tokens import EXTRA_NAMES, SPECIAL_NAMES
+from tokenizers_py.folders.agreement import check_agrees
+from tokenizers_py.folders.hub import resolve
+from tokenizers_py.folders.reading import TokenizerFiles, read_folder
+from tokenizers_py.folders.tokens import ADDED, CONFIG, SPECIAL_MAP, read_extra, read_token
+from tokenizers_py.folders.writing import write_folder
 
 __all__ = ["NO_LIMIT", "PreTrainedTokenizer", "TokenizerFiles", "read_folder"]
 

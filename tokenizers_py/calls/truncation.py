@@ -1,7 +1,7 @@
 """Cutting one text or a pair to a length, and keeping what overflows as further windows.
 
 Works on lists of anything (ids, or `Piece`s); special tokens are not counted here. Called by
-calls.py, after batching.py has read the options.
+tokenizer.py, after batching.py has read the options.
 
 Source: tokenizers 0.23.3, utils/truncation.rs (truncate_encodings) and tokenizer/encoding.rs
 (truncate, merge_with).

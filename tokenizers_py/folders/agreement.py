@@ -9,11 +9,11 @@ Source: tokenizers 0.23.3, processors (BertProcessing, RobertaProcessing, Templa
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from tokenizers_py.calls.template import Template
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import shown
-from tokenizers_py.folder_files import TokenizerFiles
-from tokenizers_py.folder_tokens import SINGLE
-from tokenizers_py.template import Template
+from tokenizers_py.folders.reading import TokenizerFiles
+from tokenizers_py.folders.tokens import SINGLE
 
 Row: TypeAlias = list[tuple[str, str, int]]  # "token" or "text"; which; its token type
 

@@ -1,6 +1,6 @@
 """The options of one call, read and checked: how long, cut and padded where, with which frame.
 
-calls.py makes one `CallPlan` a call and then only obeys it, so that the offsets of a batch, which
+tokenizer.py makes one `CallPlan` a call and then only obeys it, so that the offsets of a batch, which
 are made later than its ids, follow the same options. Next: truncation.py.
 
 Source: transformers 5.23.0, tokenization_utils_base.py (_get_padding_truncation_strategies).
@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tokenizers_py.batching import padded_length
+from tokenizers_py.calls.batching import padded_length
+from tokenizers_py.calls.template import Frame
+from tokenizers_py.calls.text_inputs import Sample
+from tokenizers_py.calls.truncation import LONGEST_FIRST, cut_sample
 from tokenizers_py.errors import TokenizerError
-from tokenizers_py.template import Frame
-from tokenizers_py.text_inputs import Sample
-from tokenizers_py.truncation import LONGEST_FIRST, cut_sample
 
 
 class Row(NamedTuple):

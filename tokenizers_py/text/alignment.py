@@ -5,7 +5,7 @@ fast way, for ids); `align` computes the same text and carries along, for every 
 stretch of the original that it stands for (the slow way, for offsets and for `explain`). The kinds
 of step are few: `Characters` (each character alone), `Substitution` (a regular expression),
 `NormalForm` (Unicode's NFC and relatives), `Opaque` (any function, aligned by comparison) and
-`Chain` (one after the other). composition.py and text_comparison.py do
+`Chain` (one after the other). composition.py and comparison.py do
 the finer work. Built on by normalization.py and by every model's tokenizer.
 """
 
@@ -17,8 +17,8 @@ from typing import Any
 
 import regex
 
-from tokenizers_py.composition import Form, normal_form, normal_form_parts
-from tokenizers_py.text_comparison import compare
+from tokenizers_py.text.comparison import compare
+from tokenizers_py.text.composition import Form, normal_form, normal_form_parts
 
 
 @dataclass(frozen=True, slots=True)

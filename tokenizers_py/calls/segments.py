@@ -1,7 +1,7 @@
 """One text to ids or to pieces: cut at added tokens, normalise, give the rest to the model.
 
 Here is what a model's tokenizer has to bring (the abstract methods), and what happens around it.
-A layer of calls.py; next: each model's own file.
+A layer of tokenizer.py; next: each model's own file.
 
 Source: tokenizers 0.23.3, tokenizer/added_vocabulary.rs (extract_and_normalize) and
 tokenizer/pre_tokenizer.rs (into_encoding: what counts as a word).
@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tokenizers_py.alignment import AlignedText
-from tokenizers_py.pieces import Piece
-from tokenizers_py.special_tokens import SpecialTokens
-from tokenizers_py.text_inputs import Text
+from tokenizers_py.calls.pieces import Piece
+from tokenizers_py.calls.special_tokens import SpecialTokens
+from tokenizers_py.calls.text_inputs import Text
+from tokenizers_py.text.alignment import AlignedText
 
 
 class Stretch(NamedTuple):

@@ -5,7 +5,7 @@ the algorithm did: the merges with their ranks, the candidates that WordPiece lo
 pieces of the unigram lattice with their scores and which were taken. Nothing is worked out a second
 time in another way: it is the aligned way of segments.py, with the algorithms' own step by step
 forms (bpe.merge_steps, wordpiece.WordPiece.steps, lattice.Lattice.candidates).
-Printed it is for people, `to_dict` is for programs. A layer of calls.py.
+Printed it is for people, `to_dict` is for programs. A layer of tokenizer.py.
 """
 
 import json
@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from tokenizers_py.alignment import AlignedText
 from tokenizers_py.bpe import Merge
+from tokenizers_py.calls.pieces import ExplainedWord
+from tokenizers_py.calls.segments import Segments, Stretch
 from tokenizers_py.lattice import Candidate
-from tokenizers_py.pieces import ExplainedWord
-from tokenizers_py.segments import Segments, Stretch
+from tokenizers_py.text.alignment import AlignedText
 from tokenizers_py.wordpiece import Choice
 
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import regex
 
-from tokenizers_py.unicode_tables import LETTER, NUMBER
+from tokenizers_py.text.unicode_tables import LETTER, NUMBER
 
 WordPattern: TypeAlias = "regex.Pattern[str]"
 
