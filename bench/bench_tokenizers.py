@@ -3,7 +3,8 @@
 A case is a list of texts and two sides, ours and a rival. Both first agree on every id; then they
 are timed turn by turn, and the ratio of the best times must not fall below the floor that the
 project promises: half of the Rust library's speed on captions, three times Transformers' slow
-tokenizers, a quarter of sentencepiece. The texts are 100,000 captions (captions.py) and the two
+tokenizers, a quarter of sentencepiece. It holds for a fresh tokenizer, which has nothing remembered
+("first"), and for the same one once more ("again"). The texts are 100,000 captions (captions.py) and the two
 books under tests/data/text, line by line. Slow tokenizers get the first part of them.
 """
 
@@ -35,7 +36,7 @@ for _ in range(2):
     start = time.perf_counter()
     ids = tokenizer(given["texts"])["input_ids"]
     seconds.append(time.perf_counter() - start)
-answer = {"ids": ids, "seconds": min(seconds)}
+answer = {"ids": ids, "seconds": seconds}
 """
 
 
@@ -66,29 +67,37 @@ def folders(tmp_path_factory):
     return root
 
 
+def seconds_of(make, texts):
+    """Time a fresh tokenizer on texts: when nothing is remembered, and once more."""
+    encode = make()
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        encode(texts)
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
 def race(benchmark, group, texts, ours, rival, floor):
-    """Check that both sides agree, time them turn by turn, and hold the ratio to the floor."""
-    assert ours(texts) == rival(texts)
-    times = {"ours": [], "rival": []}
-    for _ in range(ROUNDS):
-        for name, side in (("ours", ours), ("rival", rival)):
-            start = time.perf_counter()
-            side(texts)
-            times[name].append(time.perf_counter() - start)
-    report(benchmark, group, texts, ours, min(times["ours"]), min(times["rival"]), floor)
-
-
-def report(benchmark, group, texts, ours, our_seconds, rival_seconds, floor):
-    """Record one round of ours and what the rival took; fail below the floor."""
+    """Check that both sides agree, time them turn by turn, and hold the ratios to the floor."""
+    assert ours()(texts) == rival()(texts)
+    rounds = [(seconds_of(ours, texts), seconds_of(rival, texts)) for _ in range(ROUNDS)]
+    for place, name in enumerate(("first", "again")):
+        our_best, rival_best = (
+            min(side[place] for side in sides) for sides in zip(*rounds, strict=True)
+        )
+        report(benchmark, f"{group}, {name}", texts, our_best, rival_best, floor)
     benchmark.group = group
-    benchmark.pedantic(ours, args=(texts,), rounds=1)
+    benchmark.pedantic(ours(), args=(texts,), rounds=1)
+
+
+def report(benchmark, name, texts, our_seconds, rival_seconds, floor):
+    """Record and print what both sides took; fail below the floor."""
     characters = sum(map(len, texts))
     ratio = rival_seconds / our_seconds
-    benchmark.extra_info.update(
-        rival_seconds=rival_seconds, ratio=ratio, floor=floor, characters=characters
-    )
+    benchmark.extra_info[name] = {"ours": our_seconds, "rival": rival_seconds, "ratio": ratio}
     print(
-        f"\n{group:55} ours {characters / our_seconds / 1e6:6.2f}  rival "
+        f"\n{name:60} ours {characters / our_seconds / 1e6:6.2f}  rival "
         f"{characters / rival_seconds / 1e6:6.2f} Mchar/s  ratio {ratio:5.2f} (floor {floor})"
     )
     assert ratio >= floor
@@ -104,18 +113,19 @@ def test_beside_rust(benchmark, texts, folders, name, folder, profile, corpus):
 
     The promise is about captions; the books are for information.
     """
-    ours = getattr(tokenizers_py, name).from_pretrained(folders / folder, profile=profile)
-    theirs = getattr(transformers, name).from_pretrained(folders / folder).backend_tokenizer
-    theirs.no_padding()
-    theirs.no_truncation()
-    race(
-        benchmark,
-        f"{name} ({profile}) beside tokenizers, {corpus}",
-        texts[corpus],
-        lambda lines: ours(lines, verbose=False)["input_ids"],
-        lambda lines: [encoding.ids for encoding in theirs.encode_batch_fast(lines)],
-        floor=0.5 if corpus == "captions" else 0.0,
-    )
+
+    def ours():
+        tokenizer = getattr(tokenizers_py, name).from_pretrained(folders / folder, profile=profile)
+        return lambda lines: tokenizer(lines, verbose=False)["input_ids"]
+
+    def rival():
+        tokenizer = getattr(transformers, name).from_pretrained(folders / folder).backend_tokenizer
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return lambda lines: [encoding.ids for encoding in tokenizer.encode_batch_fast(lines)]
+
+    group = f"{name} ({profile}) beside tokenizers, {corpus}"
+    race(benchmark, group, texts[corpus], ours, rival, 0.5 if corpus == "captions" else 0.0)
 
 
 SLOW = [
@@ -132,16 +142,19 @@ def test_beside_slow_transformers(benchmark, texts, folders, name, folder, profi
     lines = texts[corpus][:SLOW_LINES]
     given = {"class": name, "folder": str(folders / folder), "texts": lines}
     rival = ask(SLOW_SOURCE, {**given, "ftfy": profile == "openai"})
-    ours = getattr(tokenizers_py, name).from_pretrained(folders / folder, profile=profile)
-    times = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        ids = ours(lines, verbose=False)["input_ids"]
-        times.append(time.perf_counter() - start)
-    assert ids == rival["ids"]
+
+    def ours():
+        tokenizer = getattr(tokenizers_py, name).from_pretrained(folders / folder, profile=profile)
+        return lambda some: tokenizer(some, verbose=False)["input_ids"]
+
+    assert ours()(lines) == rival["ids"]
     group = f"{name} ({profile}) beside Transformers 4 slow, {corpus}"
-    encode = lambda some: ours(some, verbose=False)["input_ids"]  # noqa: E731
-    report(benchmark, group, lines, encode, min(times), rival["seconds"], floor=3.0)
+    rounds = [seconds_of(ours, lines) for _ in range(ROUNDS)]
+    for place, when in enumerate(("first", "again")):
+        ours_best, theirs = min(one[place] for one in rounds), rival["seconds"][place]
+        report(benchmark, f"{group}, {when}", lines, ours_best, theirs, floor=3.0)
+    benchmark.group = group
+    benchmark.pedantic(ours(), args=(lines,), rounds=1)
 
 
 SENTENCEPIECE = [
@@ -155,16 +168,14 @@ SENTENCEPIECE = [
 def test_beside_sentencepiece(benchmark, texts, model, corpus):
     """The official library, unigram models."""
     file = str(DATA / "tokenizers" / "sentencepiece" / model)
-    ours = tokenizers_py.SentencePieceProcessor(model_file=file)
-    theirs = sentencepiece.SentencePieceProcessor(model_file=file)
-    race(
-        benchmark,
-        f"{model} beside sentencepiece, {corpus}",
-        texts[corpus],
-        ours.encode,
-        lambda lines: theirs.encode(lines, num_threads=1),
-        floor=0.25,
-    )
+
+    def rival():
+        processor = sentencepiece.SentencePieceProcessor(model_file=file)
+        return lambda lines: processor.encode(lines, num_threads=1)
+
+    group = f"{model} beside sentencepiece, {corpus}"
+    ours = lambda: tokenizers_py.SentencePieceProcessor(model_file=file).encode  # noqa: E731
+    race(benchmark, group, texts[corpus], ours, rival, floor=0.25)
 
 
 @pytest.mark.parametrize("name", ["CLIPTokenizer", "BertTokenizer", "SentencePieceProcessor"])

@@ -114,6 +114,7 @@ class Explains(Segments):
         CLIPTokenizer, profile openai: 'Cats!'
           repair: no change
           unescape: no change
+          strip: no change
           whitespace: no change
           lower: 'cats!'
           word 'cats' from characters 0 to 4
