@@ -9,6 +9,7 @@ books under tests/data/text, line by line. Slow tokenizers get the first part of
 """
 
 import gzip
+import json
 import os
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from transformers4 import ask
 
 import tokenizers_py
 from bench.captions import captions
+from tokenizers_py.bpe import byte_alphabet
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 ROUNDS = 3
@@ -64,7 +66,19 @@ def folders(tmp_path_factory):
     (root / "bert").mkdir()
     vocab = gzip.decompress((DATA / "tokenizers/bert/bert-base-uncased.vocab.txt.gz").read_bytes())
     (root / "bert" / "vocab.txt").write_bytes(vocab)
+    make_roberta(root / "roberta")
     return root
+
+
+def make_roberta(folder):
+    """Number GPT-2's tokens as RoBERTa does: special ones first, the mask last."""
+    folder.mkdir()
+    merges = gzip.decompress((DATA / "tokenizers/gpt2/merges.txt.gz").read_bytes())
+    pairs = [line.split(" ") for line in merges.decode("utf-8").splitlines()[1:]]
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", *byte_alphabet().values(), *map("".join, pairs)]
+    ids = {token: number for number, token in enumerate([*tokens, "<mask>"])}
+    (folder / "merges.txt").write_bytes(merges)
+    (folder / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
 
 
 def seconds_of(make, texts):
@@ -103,7 +117,11 @@ def report(benchmark, name, texts, our_seconds, rival_seconds, floor):
     assert ratio >= floor
 
 
-RUST = [("CLIPTokenizer", "clip", "transformers"), ("BertTokenizer", "bert", "transformers")]
+RUST = [
+    ("CLIPTokenizer", "clip", "transformers"),
+    ("BertTokenizer", "bert", "transformers"),
+    ("RobertaTokenizer", "roberta", "transformers"),
+]
 
 
 @pytest.mark.parametrize(("name", "folder", "profile"), RUST)
@@ -132,6 +150,7 @@ SLOW = [
     ("CLIPTokenizer", "clip", "openai"),
     ("CLIPTokenizer", "clip", "transformers-slow"),
     ("BertTokenizer", "bert", "transformers"),
+    ("RobertaTokenizer", "roberta", "transformers"),
 ]
 
 

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from tokenizers_py import (
         AutoTokenizer,
         BertTokenizer,
+        BertTokenizerFast,
         CLIPTokenizer,
+        CLIPTokenizerFast,
         RobertaTokenizer,
+        RobertaTokenizerFast,
         SiglipTokenizer,
     )
 
@@ -38,6 +41,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AutoTokenizer": "tokenizers_py",
     "BertTokenizer": "tokenizers_py",
+    "BertTokenizerFast": "tokenizers_py",
     "CLIPConfig": "refimpl.configs",
     "CLIPFeatureExtractor": "refimpl.images.clip",
     "CLIPForImageClassification": "refimpl.classification",
@@ -48,11 +52,13 @@ _HOME = {
     "CLIPTextModel": "refimpl.models",
     "CLIPTextModelWithProjection": "refimpl.models",
     "CLIPTokenizer": "tokenizers_py",
+    "CLIPTokenizerFast": "tokenizers_py",
     "CLIPVisionConfig": "refimpl.configs",
     "CLIPVisionModel": "refimpl.models",
     "CLIPVisionModelWithProjection": "refimpl.models",
     "InputError": "refimpl.errors",
     "RobertaTokenizer": "tokenizers_py",
+    "RobertaTokenizerFast": "tokenizers_py",
     "SiglipTokenizer": "tokenizers_py",
     "pipeline": "refimpl.pipelines",
 }
@@ -60,6 +66,7 @@ _HOME = {
 __all__ = [
     "AutoTokenizer",
     "BertTokenizer",
+    "BertTokenizerFast",
     "CLIPConfig",
     "CLIPFeatureExtractor",
     "CLIPForImageClassification",
@@ -70,11 +77,13 @@ __all__ = [
     "CLIPTextModel",
     "CLIPTextModelWithProjection",
     "CLIPTokenizer",
+    "CLIPTokenizerFast",
     "CLIPVisionConfig",
     "CLIPVisionModel",
     "CLIPVisionModelWithProjection",
     "InputError",
     "RobertaTokenizer",
+    "RobertaTokenizerFast",
     "SiglipTokenizer",
     "pipeline",
 ]

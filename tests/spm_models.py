@@ -42,7 +42,7 @@ def lines(english=400, japanese=60):
     ]
 
 
-def _train(**options):
+def train(**options):
     file = io.BytesIO()
     sentencepiece.set_min_log_level(2)
     settings = {"vocab_size": 1000, "character_coverage": 0.98, "num_threads": 1}
@@ -67,29 +67,29 @@ def _with_unused(data):
 
 
 _RECIPES = {
-    "unigram": lambda: _train(model_type="unigram"),
-    "unigram_bytes": lambda: _train(model_type="unigram", byte_fallback=True, vocab_size=1200),
-    "unigram_symbols": lambda: _train(model_type="unigram", user_defined_symbols=USER_DEFINED),
-    "unigram_suffix": lambda: _train(model_type="unigram", treat_whitespace_as_suffix=True),
-    "unigram_spaces": lambda: _train(
+    "unigram": lambda: train(model_type="unigram"),
+    "unigram_bytes": lambda: train(model_type="unigram", byte_fallback=True, vocab_size=1200),
+    "unigram_symbols": lambda: train(model_type="unigram", user_defined_symbols=USER_DEFINED),
+    "unigram_suffix": lambda: train(model_type="unigram", treat_whitespace_as_suffix=True),
+    "unigram_spaces": lambda: train(
         model_type="unigram",
         split_by_whitespace=False,
         remove_extra_whitespaces=False,
         normalization_rule_name="identity",
     ),
-    "unigram_no_prefix": lambda: _train(model_type="unigram", add_dummy_prefix=False),
+    "unigram_no_prefix": lambda: train(model_type="unigram", add_dummy_prefix=False),
     "unigram_unused": lambda: _with_unused(trained("unigram")),
-    "bpe": lambda: _train(model_type="bpe"),
-    "bpe_bytes": lambda: _train(model_type="bpe", byte_fallback=True, vocab_size=1400),
-    "bpe_symbols": lambda: _train(model_type="bpe", user_defined_symbols=USER_DEFINED),
-    "bpe_suffix": lambda: _train(model_type="bpe", treat_whitespace_as_suffix=True),
+    "bpe": lambda: train(model_type="bpe"),
+    "bpe_bytes": lambda: train(model_type="bpe", byte_fallback=True, vocab_size=1400),
+    "bpe_symbols": lambda: train(model_type="bpe", user_defined_symbols=USER_DEFINED),
+    "bpe_suffix": lambda: train(model_type="bpe", treat_whitespace_as_suffix=True),
     "bpe_unused": lambda: _with_unused(trained("bpe")),
     "bpe_bytes_unused": lambda: _with_unused(trained("bpe_bytes")),
-    "word": lambda: _train(model_type="word", vocab_size=600),
+    "word": lambda: train(model_type="word", vocab_size=600),
     "word_unused": lambda: _with_unused(trained("word")),
-    "char": lambda: _train(model_type="char"),
-    "char_symbols": lambda: _train(model_type="char", user_defined_symbols=USER_DEFINED),
-    "char_bytes": lambda: _train(model_type="char", byte_fallback=True, vocab_size=1200),
+    "char": lambda: train(model_type="char"),
+    "char_symbols": lambda: train(model_type="char", user_defined_symbols=USER_DEFINED),
+    "char_bytes": lambda: train(model_type="char", byte_fallback=True, vocab_size=1200),
 }
 TRAINED = tuple(_RECIPES)
 UNIGRAM = tuple(name for name in TRAINED if name.startswith("unigram")) + RELEASED

@@ -14,11 +14,11 @@ from tokenizers_py.errors import TokenizerError
 
 if TYPE_CHECKING:
     from tokenizers_py.auto import AutoTokenizer
-    from tokenizers_py.bert import BertTokenizer
+    from tokenizers_py.bert import BertTokenizer, BertTokenizerFast
     from tokenizers_py.calls.added_tokens import AddedToken
     from tokenizers_py.calls.batching import BatchEncoding
-    from tokenizers_py.clip import CLIPTokenizer
-    from tokenizers_py.roberta import RobertaTokenizer
+    from tokenizers_py.clip import CLIPTokenizer, CLIPTokenizerFast
+    from tokenizers_py.roberta import RobertaTokenizer, RobertaTokenizerFast
     from tokenizers_py.sentencepiece.processor import SentencePieceProcessor
     from tokenizers_py.siglip import SiglipTokenizer
 
@@ -27,8 +27,11 @@ _HOME = {
     "AutoTokenizer": "tokenizers_py.auto",
     "BatchEncoding": "tokenizers_py.calls.batching",
     "BertTokenizer": "tokenizers_py.bert",
+    "BertTokenizerFast": "tokenizers_py.bert",
     "CLIPTokenizer": "tokenizers_py.clip",
+    "CLIPTokenizerFast": "tokenizers_py.clip",
     "RobertaTokenizer": "tokenizers_py.roberta",
+    "RobertaTokenizerFast": "tokenizers_py.roberta",
     "SentencePieceProcessor": "tokenizers_py.sentencepiece.processor",
     "SiglipTokenizer": "tokenizers_py.siglip",
 }
@@ -38,8 +41,11 @@ __all__ = [
     "AutoTokenizer",
     "BatchEncoding",
     "BertTokenizer",
+    "BertTokenizerFast",
     "CLIPTokenizer",
+    "CLIPTokenizerFast",
     "RobertaTokenizer",
+    "RobertaTokenizerFast",
     "SentencePieceProcessor",
     "SiglipTokenizer",
     "TokenizerError",

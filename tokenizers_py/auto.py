@@ -30,6 +30,8 @@ MODELS = {
 }
 _OF_MODEL = {model: name for name, models in MODELS.items() for model in models.split()}
 _ANY = ("PreTrainedTokenizer", "TokenizersBackend")  # say nothing about the model
+_GEMMA = "; SigLIP 2 has Gemma's tokenizer, whose 256,000 pieces are merged by BPE: not supported"
+_WHY_NOT = dict.fromkeys(("GemmaTokenizer", "Siglip2Tokenizer", "siglip2"), _GEMMA)
 
 
 class AutoTokenizer:
@@ -90,7 +92,7 @@ def tokenizer_class(files: TokenizerFiles) -> str:
         if name not in _ANY:
             raise TokenizerError(
                 f"{files.where('tokenizer_class')}: {shown(named)} is not supported; there are "
-                f"{', '.join(CLASSES)}"
+                f"{', '.join(CLASSES)}{_WHY_NOT.get(name, '')}"
             )
     model = files.model_type()
     if model is not None:
@@ -98,7 +100,7 @@ def tokenizer_class(files: TokenizerFiles) -> str:
             return _OF_MODEL[model]
         raise TokenizerError(
             f'{files.root / "config.json"}, "model_type": there is no tokenizer for '
-            f"{shown(model)}, only for {', '.join(sorted(_OF_MODEL))}"
+            f"{shown(model)}, only for {', '.join(sorted(_OF_MODEL))}{_WHY_NOT.get(model, '')}"
         )
     if (found := _by_vocabulary(files)) is not None:
         return found

@@ -11,12 +11,14 @@ clip/bert_tokenizer.py and clip/utils.py.
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tokenizers_py.bert_files import read_bert_folder
 from tokenizers_py.calls.added_tokens import AddedToken
 from tokenizers_py.calls.pieces import ExplainedWord, Piece
 from tokenizers_py.calls.template import Template
+from tokenizers_py.calls.token_table import check_tokens
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath, check_ids, read_json_object
 from tokenizers_py.folders.pretrained import NO_LIMIT, PreTrainedTokenizer, TokenizerFiles
@@ -30,12 +32,16 @@ from tokenizers_py.text.bert_text import (
     bert_normalizer,
     unicode_of,
 )
+from tokenizers_py.text.normalization import check_no_surrogates
 from tokenizers_py.text.siglip_text import LowerOutside
 from tokenizers_py.wordpiece import (
-    INSIDE,
+    CN_CLIP_TIDIES,
+    RUST_TIDIES,
     WordPiece,
+    after_others,
     join_pieces,
     read_vocab_txt,
+    tidied,
     write_vocab_txt,
 )
 
@@ -90,6 +96,7 @@ class BertTokenizer(PreTrainedTokenizer):
 
     template = Template(("cls_token",), ("sep_token",), ("sep_token",), second_type=1)
     model_input_names = ("input_ids", "token_type_ids", "attention_mask")
+    _remade = ("normalizer", "_words", "_first_step", "_cache")
 
     def __init__(
         self,
@@ -113,6 +120,7 @@ class BertTokenizer(PreTrainedTokenizer):
     ) -> None:
         _check_options(profile, do_lower_case, strip_accents, tokenize_chinese_chars)
         self.profile = profile
+        self.slow = self.odd_to_first = profile == SLOW
         self.do_lower_case = do_lower_case
         self.strip_accents = strip_accents
         self.tokenize_chinese_chars = tokenize_chinese_chars
@@ -125,7 +133,6 @@ class BertTokenizer(PreTrainedTokenizer):
         }
         self._vocabulary = _read(vocab_file, vocabulary)
         self._cut = WordPiece(self._vocabulary, unk_token, MAX_LETTERS[profile])
-        self._set_text_steps([token for token in special.values() if isinstance(token, str)])
         if model_max_length is None:
             model_max_length = CONTEXT_LENGTH if profile == CN_CLIP else NO_LIMIT
         if clean_up_tokenization_spaces is None:
@@ -163,21 +170,35 @@ class BertTokenizer(PreTrainedTokenizer):
         >>> BertTokenizer(vocabulary=ids).convert_tokens_to_string(["cat", "##s", "!", "n't"])
         "cats!n't"
         """
+        tokens = check_tokens(tokens)
         if self.profile == TRANSFORMERS:
             first, rest = tokens[:1], tokens[1:]
-            return "".join([_tidy(token, RUST_TIDIES) for token in first] + [*map(_after, rest)])
+            return "".join(
+                [tidied(token, RUST_TIDIES) for token in first] + [*map(after_others, rest)]
+            )
         text = join_pieces(tokens)
-        return _tidy(text, CN_CLIP_TIDIES) if self.profile == CN_CLIP else text
+        return tidied(text, CN_CLIP_TIDIES) if self.profile == CN_CLIP else text
 
     def _set_special(self, name: str, token: str) -> None:
         if name == "unk_token" and token not in self._vocabulary:
             raise TokenizerError(f"unk_token: {token!r:.60} is not in the vocabulary")
         super()._set_special(name, token)
-        self._set_text_steps(list(self._special.values()))
+        self._set_text_steps()
         self._cut.unknown = self._special.get("unk_token", self._cut.unknown)
 
-    def _set_text_steps(self, special: Sequence[str]) -> None:
-        spared = tuple(dict.fromkeys(special)) if self.profile == SLOW else ()
+    def _refresh_added(self) -> None:
+        self._set_text_steps()
+        super()._refresh_added()
+
+    def _as_added(self, token: Any, special: bool) -> AddedToken:
+        added = super()._as_added(token, special)
+        if self.slow and self.do_lower_case and added.normalized and not added.special:
+            return replace(added, content=added.content.lower())
+        return added
+
+    def _set_text_steps(self) -> None:
+        extra = [token.content for token in self._added.values() if token.special]
+        spared = tuple(dict.fromkeys([*self._special.values(), *extra])) if self.slow else ()
         self.normalizer = bert_normalizer(
             self.profile,
             lower_case=self.do_lower_case,
@@ -215,6 +236,8 @@ class BertTokenizer(PreTrainedTokenizer):
     def _segment_pieces(self, text: AlignedText, first: bool) -> list[Piece]:
         pieces: list[Piece] = []
         for number, (start, end) in enumerate(self._words.spans(text.text)):
+            if self.profile == TRANSFORMERS:
+                check_no_surrogates(text.text[start:end])
             for token, begins, stops in self._cut.pieces(text.text[start:end]):
                 span = text.span(start + begins, start + stops)
                 pieces.append(Piece(token, self._vocabulary[token], *span, number))
@@ -235,6 +258,8 @@ class BertTokenizer(PreTrainedTokenizer):
         ]
 
     def _word_ids(self, word: str) -> list[int]:
+        if self.profile == TRANSFORMERS:
+            check_no_surrogates(word)
         ids = self._cut.ids(word)
         if len(self._cache) >= CACHE_WORDS:
             self._cache.clear()
@@ -243,27 +268,7 @@ class BertTokenizer(PreTrainedTokenizer):
         return ids
 
 
-# What is written together again, in this order. The Rust library does it token by token, so that
-# "don", "'", "t" stay apart.
-CN_CLIP_TIDIES = [
-    *((f" {mark}", mark) for mark in ".?!,"),
-    (" ' ", "'"),
-    *((f" {end}", end) for end in ("n't", "'m", "'s", "'ve", "'re")),
-]
-RUST_TIDIES = [*CN_CLIP_TIDIES[:7], (" do not", " don't"), *CN_CLIP_TIDIES[7:]]
-
-
-def _tidy(text: str, pairs: Sequence[tuple[str, str]]) -> str:
-    for apart, together in pairs:
-        text = text.replace(apart, together)
-    return text
-
-
-@functools.lru_cache(maxsize=50_000)
-def _after(token: str) -> str:
-    """Write a token that has others before it."""
-    inside = token.startswith(INSIDE)
-    return _tidy(token[len(INSIDE) :] if inside else " " + token, RUST_TIDIES)
+BertTokenizerFast = BertTokenizer  # the name that version 4 has for its Rust-backed one
 
 
 @functools.lru_cache(maxsize=16)

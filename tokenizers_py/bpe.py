@@ -70,14 +70,14 @@ def word_symbols(word: str, end_of_word: str = END_OF_WORD) -> list[str]:
     >>> word_symbols("né"), word_symbols(" né", end_of_word="")
     (['n', 'Ã', '©</w>'], ['Ġ', 'n', 'Ã', '©'])
     """
-    alphabet = byte_alphabet()
     try:
-        symbols = [alphabet[byte] for byte in word.encode("utf-8")]
+        one_character_a_byte = word.encode("utf-8").decode("latin-1")
     except UnicodeEncodeError as error:
         raise TokenizerError(
             f"text: has the surrogate U+{ord(word[error.start]):04X} in {word[:40]!r}, which is "
             "no character. Decode UTF-16 as such first"
         ) from error
+    symbols = list(one_character_a_byte.translate(byte_alphabet()))
     if symbols:
         symbols[-1] += end_of_word
     return symbols
@@ -117,7 +117,7 @@ def merge_steps(symbols: Sequence[str], ranks: Mapping[tuple[str, str], int]) ->
     >>> [*merge_steps(["l", "o", "w"], ranks)][1]
     Merge(rank=1, left='lo', right='w', place=0)
     """
-    return _join(list(symbols), ranks)
+    return map(Merge._make, _join(list(symbols), ranks))
 
 
 def _merge_short(parts: list[str], ranks: Mapping[tuple[str, str], int]) -> list[str]:
@@ -140,8 +140,10 @@ def _merge_short(parts: list[str], ranks: Mapping[tuple[str, str], int]) -> list
     return parts
 
 
-def _join(parts: list[str], ranks: Mapping[tuple[str, str], int]) -> Iterator[Merge]:
-    """Join in place: a part that was joined to its left neighbour becomes "".
+def _join(
+    parts: list[str], ranks: Mapping[tuple[str, str], int]
+) -> Iterator[tuple[int, str, str, int]]:
+    """Join in place, telling each Merge: a part joined to its left neighbour becomes "".
 
     The word is a linked list (`before`, `after`: places of the neighbours). The places of pairs
     wait under their rank, and the ranks in a heap.
@@ -162,7 +164,7 @@ def _join(parts: list[str], ranks: Mapping[tuple[str, str], int]) -> Iterator[Me
             right = after[left]
             # A part may have changed since its pair began to wait: ask for the rank again.
             if right < end and ranks.get((parts[left], parts[right])) == rank:
-                yield Merge(rank, parts[left], parts[right], left)
+                yield rank, parts[left], parts[right], left
                 parts[left] += parts[right]
                 parts[right] = ""
                 after[left] = after[right]
@@ -179,19 +181,24 @@ def _join(parts: list[str], ranks: Mapping[tuple[str, str], int]) -> Iterator[Me
                     waiting[new].append(left)
 
 
-def token_spans(word: str, sizes: Iterable[int]) -> list[tuple[int, int]]:
+def token_spans(
+    word: str, sizes: Iterable[int], kept: Iterable[bool] | None = None
+) -> list[tuple[int, int]]:
     """Say which characters of a word tokens cover that have `sizes` bytes, one after the other.
 
     A token that holds a part of a character covers all of it, so two tokens may cover the same.
+    `kept` says which bytes of the word the tokens are made of, where it is not all of them.
 
     >>> token_spans("né!", [1, 1, 1, 1])
     [(0, 1), (1, 2), (1, 2), (2, 3)]
     """
     ends = list(itertools.accumulate(sizes))
     starts = [0, *ends][:-1]
-    if word.isascii():
+    if word.isascii() and kept is None:
         return list(zip(starts, ends, strict=True))
     owner = [place for place, one in enumerate(word) for _ in one.encode("utf-8")]
+    if kept is not None:
+        owner = [place for place, stays in zip(owner, kept, strict=True) if stays]
     return [(owner[start], owner[end - 1] + 1) for start, end in zip(starts, ends, strict=True)]
 
 

@@ -15,6 +15,7 @@ from tokenizers_py.bpe import END_OF_WORD, check_errors, text_of_tokens
 from tokenizers_py.calls.added_tokens import AddedToken
 from tokenizers_py.calls.pieces import ExplainedWord, Piece
 from tokenizers_py.calls.template import Template
+from tokenizers_py.calls.token_table import check_tokens
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
 from tokenizers_py.folders.pretrained import NO_LIMIT, PreTrainedTokenizer
@@ -34,6 +35,7 @@ from tokenizers_py.text.normalization import (
 )
 from tokenizers_py.text.pre_tokenization import transformers_pattern, word_pattern
 from tokenizers_py.vocabulary import (
+    MERGE_LIMIT,
     SPECIAL_TOKENS,
     Vocabulary,
     shipped_vocabulary,
@@ -48,10 +50,11 @@ OPENAI_FILE = "bpe_simple_vocab_16e6.txt.gz"
 # The upstreams, each with how it cleans text. "openai": OpenAI's own code, which the released
 # weights were trained with. "transformers": Transformers 5, and 4's fast tokenizer.
 # "transformers-slow": 4.57.6's slow tokenizer where ftfy is not installed.
+OPENAI, TRANSFORMERS, SLOW = "openai", "transformers", "transformers-slow"
 PROFILES = {
-    "openai": CLIP_OPENAI,
-    "transformers": CLIP_TRANSFORMERS,
-    "transformers-slow": CLIP_TRANSFORMERS_SLOW,
+    OPENAI: CLIP_OPENAI,
+    TRANSFORMERS: CLIP_TRANSFORMERS,
+    SLOW: CLIP_TRANSFORMERS_SLOW,
 }
 
 
@@ -60,7 +63,7 @@ class CLIPTokenizer(PreTrainedTokenizer):
 
     Args:
         vocab_file: vocab.json; without it the merges give the ids, as in the original.
-        merges_file: merges.txt; without both files it is CLIP's vocabulary of 49,408 tokens.
+        merges_file: merges.txt, of which 48,894 merges count, under "transformers" all; without both files it is CLIP's vocabulary of 49,408 tokens.
         vocabulary: A vocabulary that was read already, in place of the files.
         profile: "openai" (what the released models were trained with), "transformers" or
             "transformers-slow"; see PROFILES.
@@ -99,7 +102,7 @@ class CLIPTokenizer(PreTrainedTokenizer):
         merges_file: FilePath | None = None,
         *,
         vocabulary: Vocabulary | None = None,
-        profile: str = "openai",
+        profile: str = OPENAI,
         bos_token: str = START,
         eos_token: str = END,
         unk_token: str = END,
@@ -117,12 +120,15 @@ class CLIPTokenizer(PreTrainedTokenizer):
             )
         shipped = vocab_file is None and merges_file is None and vocabulary is None
         if vocabulary is None:
-            vocabulary = _read(vocab_file, merges_file, (bos_token, eos_token))
+            vocabulary = _read(vocab_file, merges_file, (bos_token, eos_token), profile)
         elif vocab_file is not None or merges_file is not None:
             raise TokenizerError("vocabulary: pass either it or files, not both")
+        else:
+            vocabulary = _cut(vocabulary, profile)
         if model_max_length is None:
             model_max_length = 77 if shipped else NO_LIMIT
         self.profile = profile
+        self.slow = self.odd_to_first = profile == SLOW
         self.errors = check_errors(errors)
         self.normalizer = PROFILES[profile]
         self._vocabulary = vocabulary
@@ -135,7 +141,7 @@ class CLIPTokenizer(PreTrainedTokenizer):
             padding_side=padding_side,
             truncation_side=truncation_side,
             added_tokens=added_tokens,
-            specials_in_text=profile != "openai",
+            specials_in_text=profile != OPENAI,
             clean_up_tokenization_spaces=clean_up_tokenization_spaces,
         )
 
@@ -143,17 +149,16 @@ class CLIPTokenizer(PreTrainedTokenizer):
     def _read_vocabulary(cls, files: TokenizerFiles) -> dict[str, Any]:
         vocab, merges = files.path("vocab.json"), files.path("merges.txt")
         if vocab and merges:
-            vocabulary = vocabulary_from_files(vocab, merges)
-        elif files.tokenizer_json is not None:
+            return {"vocab_file": vocab, "merges_file": merges}
+        if files.tokenizer_json is not None:
             model = read_bpe(files, END_OF_WORD)
             check_steps(files, "normalizer", *CLIP_NORMALIZERS)
             check_steps(files, "pre_tokenizer", *CLIP_PRE_TOKENIZERS)
             vocabulary = Vocabulary(model.ids, {pair: n for n, pair in enumerate(model.merges)})
-        elif packed := files.path(OPENAI_FILE):
+            return {"vocabulary": vocabulary}
+        if packed := files.path(OPENAI_FILE):
             return {"vocabulary": vocabulary_from_files(None, packed), "model_max_length": 77}
-        else:
-            raise files.missing(("vocab.json", "merges.txt"), ("tokenizer.json",), (OPENAI_FILE,))
-        return {"vocabulary": vocabulary}
+        raise files.missing(("vocab.json", "merges.txt"), ("tokenizer.json",), (OPENAI_FILE,))
 
     def _vocabulary_files(self) -> dict[str, bytes]:
         return {
@@ -163,7 +168,7 @@ class CLIPTokenizer(PreTrainedTokenizer):
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Turn tokens back into text."""
-        return text_of_tokens(tokens, END_OF_WORD, self.errors).strip()
+        return text_of_tokens(check_tokens(tokens), END_OF_WORD, self.errors).strip()
 
     def _segment_ids(self, text: str, first: bool) -> list[int]:
         return self._words().encode(text)
@@ -189,10 +194,10 @@ class CLIPTokenizer(PreTrainedTokenizer):
         too, but cuts what it has found once more, as GPT-2 cuts words.
         """
         ends = [self._special[end] for end in ("bos_token", "eos_token") if end in self._special]
-        tokens = ends if self.profile == "openai" else SPECIAL_TOKENS
+        tokens = ends if self.profile == OPENAI else SPECIAL_TOKENS
         fixed: dict[str, tuple[str, int]] = {}
         split: dict[str, tuple[str, ...]] = {}
-        if self.profile == "transformers":
+        if self.profile == TRANSFORMERS:
             pattern = transformers_pattern(SPECIAL_TOKENS)
             split = {token: ("<|", token[2:-2], "|>") for token in SPECIAL_TOKENS}
         else:
@@ -211,11 +216,31 @@ class CLIPTokenizer(PreTrainedTokenizer):
         )
 
 
+CLIPTokenizerFast = CLIPTokenizer  # the name that version 4 has for its Rust-backed one
+
+
 def _read(
-    vocab_file: FilePath | None, merges_file: FilePath | None, special_tokens: tuple[str, str]
+    vocab_file: FilePath | None,
+    merges_file: FilePath | None,
+    special_tokens: tuple[str, str],
+    profile: str,
 ) -> Vocabulary:
     if merges_file is not None:
-        return vocabulary_from_files(vocab_file, merges_file, special_tokens)
+        whole = vocab_file is not None and profile == TRANSFORMERS
+        limit = None if whole else MERGE_LIMIT
+        return vocabulary_from_files(vocab_file, merges_file, special_tokens, limit)
     if vocab_file is not None:
         raise TokenizerError(f"{vocab_file}: needs its merges too; pass merges_file")
     return shipped_vocabulary()
+
+
+def _cut(vocabulary: Vocabulary, profile: str) -> Vocabulary:
+    """Leave the merges out that an upstream does not read, where a vocabulary has so many.
+
+    OpenAI's code and Transformers 4's slow tokenizer read 48,894 merges and no more. Version 5
+    reads all, as does 4's fast tokenizer out of tokenizer.json.
+    """
+    if profile == TRANSFORMERS or len(vocabulary.ranks) <= MERGE_LIMIT:
+        return vocabulary
+    ranks = {pair: rank for pair, rank in vocabulary.ranks.items() if rank < MERGE_LIMIT}
+    return Vocabulary(vocabulary.ids, ranks)

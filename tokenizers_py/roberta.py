@@ -16,6 +16,7 @@ from tokenizers_py.bpe import check_errors, text_of_tokens
 from tokenizers_py.calls.added_tokens import AddedToken
 from tokenizers_py.calls.pieces import ExplainedWord, Piece
 from tokenizers_py.calls.template import Template
+from tokenizers_py.calls.token_table import check_tokens
 from tokenizers_py.files import FilePath
 from tokenizers_py.folders.pretrained import PreTrainedTokenizer
 from tokenizers_py.folders.reading import TokenizerFiles
@@ -146,7 +147,7 @@ class RobertaTokenizer(PreTrainedTokenizer):
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Turn tokens back into text."""
-        return text_of_tokens(tokens, "", self.errors)
+        return text_of_tokens(check_tokens(tokens), "", self.errors)
 
     def _segment_ids(self, text: str, first: bool) -> list[int]:
         prefix = " " if self.add_prefix_space and not text.startswith(" ") else ""
@@ -186,3 +187,6 @@ class RobertaTokenizer(PreTrainedTokenizer):
         if after and end >= after:
             end = max(end - after, start)
         return piece._replace(start=start, end=end)
+
+
+RobertaTokenizerFast = RobertaTokenizer  # the name that version 4 has for its Rust-backed one

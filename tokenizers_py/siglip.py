@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokenizers_py.calls.added_tokens import AddedToken, TokenFinder
-from tokenizers_py.calls.batching import warn
 from tokenizers_py.calls.pieces import ExplainedWord, Piece
 from tokenizers_py.calls.segments import Stretch
 from tokenizers_py.calls.template import Frame, Template
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
 from tokenizers_py.folders.pretrained import PreTrainedTokenizer, TokenizerFiles
+from tokenizers_py.siglip_frame import EndOnce
 from tokenizers_py.siglip_model import SiglipModel
 from tokenizers_py.text import siglip_text
 from tokenizers_py.text.alignment import AlignedText, Step
@@ -138,6 +138,11 @@ class SiglipTokenizer(PreTrainedTokenizer):
     @classmethod
     def _read_vocabulary(cls, files: TokenizerFiles) -> dict[str, Any]:
         path = files.path(VOCAB_FILE)
+        if path is None and (files.path("tokenizer.model") or files.tokenizer_json):
+            raise TokenizerError(
+                f"{files.root}: {VOCAB_FILE} missing. A SigLIP 2 checkpoint? Those have Gemma's "
+                "tokenizer (tokenizer.json, tokenizer.model), which is not supported"
+            )
         if path is None:
             raise files.missing((VOCAB_FILE,))
         return {"vocab_file": path}
@@ -186,7 +191,7 @@ class SiglipTokenizer(PreTrainedTokenizer):
         if split_special or not self._raw_finder.finds(text):
             return self._segment_ids(self.normalizer(text), True)
         ids: list[int] = []
-        for number, start, end in self._parts(text):
+        for number, start, end in self._cut_at_tokens(text):
             if number is None:
                 ids += self._segment_ids(self.normalizer(text[start:end]), start == 0)
             elif self._is_bare_mark(ids, number):
@@ -210,7 +215,7 @@ class SiglipTokenizer(PreTrainedTokenizer):
             yield from super()._stretches(text, split_special)
             return
         given = self._first_step.align(AlignedText.of(text))
-        parts = [(None, 0, len(given.text))] if split_special else self._parts(given.text)
+        parts = [(None, 0, len(given.text))] if split_special else self._cut_at_tokens(given.text)
         for number, start, end in parts:
             raw = given.part(start, end)
             aligned = raw if number is not None else self.normalizer.align(raw)
@@ -222,7 +227,7 @@ class SiglipTokenizer(PreTrainedTokenizer):
         place = stretch.text.span(0, len(stretch.text.text))
         return [Piece(self._tokens[stretch.token], stretch.token, *place, 0)]
 
-    def _parts(self, text: str) -> list[tuple[int | None, int, int]]:
+    def _cut_at_tokens(self, text: str) -> list[tuple[int | None, int, int]]:
         """Cut a text at the tokens in it; the first part is a stretch of text, and may be empty."""
         parts = self._raw_finder.cut(text)
         return parts if parts and parts[0][0] is None else [(None, 0, 0), *parts]
@@ -272,35 +277,7 @@ class SiglipTokenizer(PreTrainedTokenizer):
 
     def _frame(self) -> Frame:
         frame = super()._frame()
-        return _EndOnce(frame.before, frame.between, frame.after, frame.second_type)
-
-
-class _EndOnce(Frame):
-    """Puts an end token after each text that does not end with one already."""
-
-    def around(self, first: list[Any], second: list[Any] | None) -> list[Any]:
-        texts = [first] if second is None else [first, second]
-        if self.after and not all(map(self._end, texts)):
-            warn("This sequence already has its end token, and gets no second one")
-        return [token for text in texts for token in (*text, *self._end(text))]
-
-    def types(self, first: list[Any], second: list[Any] | None) -> list[int]:
-        return [0] * len(self.sequence_ids(first, second))
-
-    def sequence_ids(self, first: list[Any], second: list[Any] | None) -> list[int | None]:
-        owners: list[int | None] = [0] * len(first) + [None] * len(self._end(first))
-        if second is not None:
-            owners += [1] * len(second) + [None] * len(self._end(second))
-        return owners
-
-    def _end(self, text: list[Any]) -> list[Any]:
-        """Give what goes after a text: the end token, or nothing."""
-        ended = text and self.after and _number(text[-1]) == _number(self.after[0])
-        return [] if ended else self.after
-
-
-def _number(token: Any) -> Any:
-    return token.id if isinstance(token, Piece) else token
+        return EndOnce(frame.before, frame.between, frame.after, frame.second_type)
 
 
 def _check_options(profile: object, do_lower_case: object, sp_model_kwargs: object) -> None:

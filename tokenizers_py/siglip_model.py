@@ -39,13 +39,13 @@ class SiglipModel:
         self.data = read_bytes(file)
         try:
             model = read_model(self.data)
+            if not dummy_prefix:
+                model = replace(model, normalizer=replace(model.normalizer, add_dummy_prefix=False))
+            self.table = PieceTable(model)
+            self.decoder = Decoder(model, self.table)
+            encoder = Encoder(model, self.table)
         except TokenizerError as error:
             raise TokenizerError(f"{file}: {error}") from error
-        if not dummy_prefix:
-            model = replace(model, normalizer=replace(model.normalizer, add_dummy_prefix=False))
-        self.table = PieceTable(model)
-        self.decoder = Decoder(model, self.table)
-        encoder = Encoder(model, self.table)
         self._normalizer, self._segmenter = encoder.normalizer, encoder.segmenter
         self._marks: dict[str, int] = {}  # what was put in front: how many tokens that makes
 

@@ -4,7 +4,7 @@ The vocabulary gives every piece a score, the logarithm of its probability. The 
 are taken to be independent, so a way to cut it has the sum of its pieces' scores, and the way with
 the largest sum is found in one pass from left to right (`viterbi`). Several ways, random ways and
 probabilities: lattice.py. The same, faster, for texts made of words:
-sentencepiece/unigram_words.py. Called by sentencepiece/segmenters.py.
+sentencepiece/unigram_words.py; for many texts: unigram_texts.py there. Called by segmenters.py there.
 
 Source: Kudo 2018 (arXiv:1804.10959); google/sentencepiece 0.2.3, src/unigram_model.cc,
 Model::EncodeOptimized.

@@ -6,7 +6,13 @@ roberta.py; the algorithm is bpe.py's, the expression that finds words text/pre_
 
 from collections.abc import Iterator, Mapping
 
-from tokenizers_py.bpe import merge_steps, merge_symbols, token_spans, word_symbols
+from tokenizers_py.bpe import (
+    byte_alphabet,
+    merge_steps,
+    merge_symbols,
+    token_spans,
+    word_symbols,
+)
 from tokenizers_py.calls.pieces import ExplainedWord, Piece
 from tokenizers_py.text.alignment import AlignedText
 from tokenizers_py.text.pre_tokenization import WordPattern
@@ -22,7 +28,8 @@ class WordEncoder:
     Args:
         vocabulary: Ids and ranks of merges.
         pattern: Finds the words of a text.
-        unknown: The id for what is not in the vocabulary; None leaves it out.
+        unknown: The id for what is not in the vocabulary. None leaves symbols that are not in it
+            out before anything is merged, so that their neighbours become neighbours.
         end_of_word: What stands on the last symbol of a word: "</w>" or "".
         fixed: Words that are not merged but are one token each: word to token and id.
         split: Words that count as several words.
@@ -44,6 +51,8 @@ class WordEncoder:
         self._vocabulary = vocabulary
         self._pattern = pattern
         self._unknown = unknown
+        lacks = byte_alphabet().values() - vocabulary.ids.keys()
+        self._lacks = lacks if unknown is None else set[str]()
         self._end_of_word = end_of_word
         self._fixed = fixed or {}
         self._split = split or {}
@@ -77,7 +86,7 @@ class WordEncoder:
             merges = (
                 ()
                 if word.text in self._fixed
-                else merge_steps(word_symbols(word.text, self._end_of_word), self._vocabulary.ranks)
+                else merge_steps(self._symbols(word.text), self._vocabulary.ranks)
             )
             pieces = tuple(
                 Piece(token, number, *word.span(first, last), len(found))
@@ -88,7 +97,11 @@ class WordEncoder:
 
     def word_tokens(self, word: str) -> list[str]:
         """Cut one word into tokens, known or not."""
-        return merge_symbols(word_symbols(word, self._end_of_word), self._vocabulary.ranks)
+        return merge_symbols(self._symbols(word), self._vocabulary.ranks)
+
+    def _symbols(self, word: str) -> list[str]:
+        symbols = word_symbols(word, self._end_of_word)
+        return [one for one in symbols if one not in self._lacks] if self._lacks else symbols
 
     def _stretch_ids(self, stretch: str) -> tuple[int, ...]:
         words = self._pattern.findall(stretch)
@@ -105,11 +118,10 @@ class WordEncoder:
     def _word_ids(self, word: str) -> tuple[int, ...]:
         if word in self._fixed:
             return (self._fixed[word][1],)
-        tokens = [
-            token for part in self._split.get(word, (word,)) for token in self.word_tokens(part)
-        ]
-        ids = (self._vocabulary.ids.get(token, self._unknown) for token in tokens)
-        return tuple(number for number in ids if number is not None)
+        known = self._vocabulary.ids.get
+        parts = self._split[word] if word in self._split else (word,)
+        ids = [known(token, self._unknown) for part in parts for token in self.word_tokens(part)]
+        return tuple([number for number in ids if number is not None])
 
     def _remember(self, stretch: str, ids: tuple[int, ...]) -> tuple[int, ...]:
         if len(stretch) <= CACHE_LETTERS:
@@ -132,8 +144,13 @@ class WordEncoder:
             return
         tokens = self.word_tokens(word)
         sizes = [len(token) for token in tokens]
-        sizes[-1] -= len(self._end_of_word)
-        for token, (first, last) in zip(tokens, token_spans(word, sizes), strict=True):
+        kept = None
+        if self._lacks:
+            kept = [symbol not in self._lacks for symbol in word_symbols(word, "")]
+        else:
+            sizes[-1] -= len(self._end_of_word)
+        spans = token_spans(word, sizes, kept)
+        for token, (first, last) in zip(tokens, spans, strict=True):
             number = self._vocabulary.ids.get(token, self._unknown)
             if number is not None:
                 yield token, number, first, last

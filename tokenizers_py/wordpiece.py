@@ -10,6 +10,7 @@ tokenization.py, WordpieceTokenizer. A trie with failure links cuts a word in on
 letters: Song et al. 2021 (arXiv:2012.15524).
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -140,6 +141,34 @@ def join_pieces(tokens: Sequence[str]) -> str:
     'playing cards'
     """
     return " ".join(tokens).replace(" " + INSIDE, "").strip()
+
+
+# What is written together again, in this order. The Rust library does it token by token, so that
+# "don", "'", "t" stay apart.
+CN_CLIP_TIDIES = [
+    *((f" {mark}", mark) for mark in ".?!,"),
+    (" ' ", "'"),
+    *((f" {end}", end) for end in ("n't", "'m", "'s", "'ve", "'re")),
+]
+RUST_TIDIES = [*CN_CLIP_TIDIES[:7], (" do not", " don't"), *CN_CLIP_TIDIES[7:]]
+
+
+def tidied(text: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """Write together what the pairs say.
+
+    >>> tidied("it 's .", RUST_TIDIES)
+    "it's."
+    """
+    for apart, together in pairs:
+        text = text.replace(apart, together)
+    return text
+
+
+@functools.lru_cache(maxsize=50_000)
+def after_others(token: str) -> str:
+    """Write a token that has others before it."""
+    inside = token.startswith(INSIDE)
+    return tidied(token[len(INSIDE) :] if inside else " " + token, RUST_TIDIES)
 
 
 def read_vocab_txt(path: FilePath) -> dict[str, int]:

@@ -2,10 +2,8 @@
 
 import sys
 import time
-import unicodedata
 
 import pytest
-import regex
 import tokenizers
 import transformers
 from hypothesis import given, settings
@@ -114,15 +112,7 @@ def test_every_character_beside_a_token(highest):
     ours = TokenFinder([("q", 1, q), ("<z>", 2, z)])
     theirs = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0}, unk_token="?"))
     theirs.add_tokens([theirs_of(q), theirs_of(z)])
-    # Known difference: Unicode versions. What this Python does not know yet but `regex` calls a
-    # letter is left to the newer of the two libraries.
-    codes = [
-        code
-        for code in range(1, highest + 1)
-        if not 0xD800 <= code <= 0xDFFF
-        and not (unicodedata.category(chr(code)) == "Cn" and regex.match(r"\w", chr(code)))
-    ]
-    assert len(codes) > 0.98 * (highest - 0x800)
+    codes = [code for code in range(1, highest + 1) if not 0xD800 <= code <= 0xDFFF]
     marked = [f"q{chr(c)} {chr(c)}q <z>{chr(c)}a{chr(c)}<z> " for c in codes]
     texts = ["".join(marked[start : start + 200]) for start in range(0, len(marked), 200)]
     found = 0

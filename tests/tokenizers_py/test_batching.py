@@ -233,8 +233,7 @@ def test_lengths_that_contradict_each_other(tokenizer):
 )
 def test_copies_of_an_encoding(tokenizer, kind):
     batch = tokenizer(["a cat", "b"], padding=True, return_tensors="np")
-    batch.tokens()
-    twin = kind(batch)
+    twin = kind(batch)  # before anybody has asked for its tokens
     assert type(twin) is BatchEncoding and list(twin) == list(batch)
     np.testing.assert_array_equal(twin.input_ids, batch.input_ids)
     assert twin.tokens(1) == batch.tokens(1) and twin.word_ids() == batch.word_ids()

@@ -6,6 +6,7 @@ import pytest
 from bert_cases import (
     CASED,
     CHINESE,
+    TEXTS,
     UNCASED,
     VOCABULARIES,
     blocks,
@@ -22,18 +23,22 @@ from transformers4 import ask
 from tokenizers_py.bert import BertTokenizer
 
 ENCODE = """
-slow = transformers.BertTokenizer(given["vocab"], **given["options"])
-texts = given["texts"]
-if texts == "every character":
-    characters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
-    texts = [
-        " ".join(f"{c} a{c}b" for c in characters[start : start + 2048])
-        for start in range(0, len(characters), 2048)
-    ]
-answer = {"slow": [slow(text)["input_ids"] for text in texts]}
-if given.get("fast"):
-    fast = transformers.BertTokenizerFast(given["vocab"], **given["options"])
-    answer["fast"] = [fast(text)["input_ids"] for text in texts]
+def encoded(given):
+    slow = transformers.BertTokenizer(given["vocab"], **given["options"])
+    texts = given["texts"]
+    if texts == "every character":
+        codes = [code for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+        texts = [
+            " ".join(f"{chr(code)} a{chr(code)}b" for code in codes[start : start + 2048])
+            for start in range(0, len(codes), 2048)
+        ]
+    answer = {"slow": [slow(text)["input_ids"] for text in texts]}
+    if given["fast"]:
+        fast = transformers.BertTokenizerFast(given["vocab"], **given["options"])
+        answer["fast"] = [fast(text)["input_ids"] for text in texts]
+    return answer
+
+answer = [encoded(one) for one in given]
 """
 DECODE = """
 slow = transformers.BertTokenizer(given["vocab"])
@@ -56,60 +61,22 @@ STRANGE = [
 ]
 
 
-def asked(name, texts, fast=False, **options):
+OPTIONS = [
+    {"do_lower_case": True, "strip_accents": False},
+    {"do_lower_case": False, "strip_accents": True},
+    {"tokenize_chinese_chars": False},
+]
+LOWER = ["<\u00ads> a", "<S>ab <\u00adS>", "x<s>", "[MASK] [MA\u00adSK]", "<\u00ads>."]
+LOWER_OPTIONS = {"unk_token": "<u>", "cls_token": "<c>", "sep_token": "<s>"}
+
+
+def question(name, texts, fast=False, **options):
     options.setdefault("do_lower_case", VOCABULARIES[name])
-    given = {"vocab": str(vocab_file(name)), "options": options, "texts": texts, "fast": fast}
-    return ask(ENCODE, given)
+    return {"vocab": str(vocab_file(name)), "options": options, "texts": texts, "fast": fast}
 
 
-def check(name, texts, profile="transformers-slow", want=None, **options):
-    tokenizer = ours(name, profile, **options)
-    want = asked(name, texts, **options)["slow"] if want is None else want
-    for text, ids in zip(texts, want, strict=True):
-        assert tokenizer(text, verbose=False)["input_ids"] == ids, ascii(text)[:200]
-
-
-@pytest.mark.parametrize("name", VOCABULARIES)
-def test_texts(name):
-    golden_texts = [case["text"] for case in golden("chinese_clip_bert_tokenizer")["cases"]]
-    texts = [*STRANGE, *golden_texts, *blocks(some_characters()[::5]), corpus("botchan")[:50_000]]
-    answer = asked(name, texts, fast=True)
-    check(name, texts, want=answer["slow"])
-    check(name, texts, "transformers", want=answer["fast"])
-    assert answer["slow"] != answer["fast"]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"do_lower_case": True, "strip_accents": False},
-        {"do_lower_case": False, "strip_accents": True},
-        {"tokenize_chinese_chars": False},
-    ],
-    ids=str,
-)
-def test_options(options):
-    check(CHINESE, [*STRANGE, *blocks(some_characters()[::7])], **options)
-
-
-def test_special_tokens_in_lower_case(tmp_path):
-    """A special token is not changed where it appears only once the text is clean."""
-    tokens = ["[PAD]", "<u>", "<c>", "<s>", "[MASK]", "s", "<", ">", "a", "##b", "[", "]"]
-    path = tmp_path / "vocab.txt"
-    path.write_text("\n".join(tokens) + "\n", encoding="utf-8")
-    options = {"unk_token": "<u>", "cls_token": "<c>", "sep_token": "<s>"}
-    texts = ["<\u00ads> a", "<S>ab <\u00adS>", "x<s>", "[MASK] [MA\u00adSK]", "<\u00ads>."]
-    for lower in (True, False):
-        options["do_lower_case"] = lower
-        want = ask(ENCODE, {"vocab": str(path), "options": options, "texts": texts})["slow"]
-        one = BertTokenizer(path, profile="transformers-slow", **options)
-        assert [one(text)["input_ids"] for text in texts] == want
-
-
-def test_any_texts():
+def drawn_texts():
     """Hypothesis makes the texts, one process judges them all."""
-    from bert_cases import TEXTS
-
     texts = []
 
     @settings(
@@ -120,17 +87,68 @@ def test_any_texts():
         texts.append(text)
 
     collect()
-    for name in (UNCASED, CASED, CHINESE):
-        answer = asked(name, texts, fast=True)
-        check(name, texts, want=answer["slow"])
-        check(name, texts, "transformers", want=answer["fast"])
+    return texts
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """Ask all that this file wants to know in one go: starting version 4 takes seconds."""
+    golden_texts = [case["text"] for case in golden("chinese_clip_bert_tokenizer")["cases"]]
+    texts = [*STRANGE, *golden_texts, *blocks(some_characters()[::5]), corpus("botchan")[:50_000]]
+    some = [*STRANGE, *blocks(some_characters()[::7])]
+    questions = {}
+    for name in VOCABULARIES:
+        questions["texts", name] = question(name, texts, fast=True)
+        questions["drawn", name] = question(name, drawn_texts(), fast=True)
+    for options in OPTIONS:
+        questions["options", str(options)] = question(CHINESE, some, **options)
+    tokens = ["[PAD]", "<u>", "<c>", "<s>", "[MASK]", "s", "<", ">", "a", "##b", "[", "]"]
+    path = tmp_path_factory.mktemp("lower") / "vocab.txt"
+    path.write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    for lower in (True, False):
+        options = {**LOWER_OPTIONS, "do_lower_case": lower}
+        asked = {"vocab": str(path), "options": options, "texts": LOWER, "fast": False}
+        questions["lower", lower] = asked
+    told = ask(ENCODE, list(questions.values()))
+    return {
+        key: (asked, answer) for (key, asked), answer in zip(questions.items(), told, strict=True)
+    }
+
+
+def check(tokenizer, texts, want):
+    for text, ids in zip(texts, want, strict=True):
+        assert tokenizer(text, verbose=False)["input_ids"] == ids, ascii(text)[:200]
+
+
+@pytest.mark.parametrize("kind", ["texts", "drawn"])
+@pytest.mark.parametrize("name", VOCABULARIES)
+def test_texts(answers, kind, name):
+    asked, answer = answers[kind, name]
+    check(ours(name, "transformers-slow"), asked["texts"], answer["slow"])
+    check(ours(name), asked["texts"], answer["fast"])
+    assert kind == "drawn" or answer["slow"] != answer["fast"]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options(answers, options):
+    asked, answer = answers["options", str(options)]
+    check(ours(CHINESE, "transformers-slow", **options), asked["texts"], answer["slow"])
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_special_tokens_in_lower_case(answers, lower):
+    """A special token is not changed where it appears only once the text is clean."""
+    asked, answer = answers["lower", lower]
+    one = BertTokenizer(asked["vocab"], profile="transformers-slow", **asked["options"])
+    check(one, LOWER, answer["slow"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VOCABULARIES)
 def test_every_character(name):
     texts = list(blocks(every_character()))
-    check(name, texts, want=asked(name, "every character")["slow"])
+    want = ask(ENCODE, [question(name, "every character")])[0]["slow"]
+    check(ours(name, "transformers-slow"), texts, want)
 
 
 def test_decoding():

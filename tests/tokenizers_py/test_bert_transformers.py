@@ -1,5 +1,7 @@
 """Profile "transformers": equal to BertTokenizer of Transformers 5, ids, offsets and text."""
 
+import copy
+import pickle
 import random
 
 import numpy as np
@@ -17,10 +19,12 @@ from bert_cases import (
     ours,
     some_characters,
     theirs,
+    vocab_file,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokenizers_py import TokenizerError
 from tokenizers_py.bert import BertTokenizer
 from tokenizers_py.text.alignment import AlignedText
 
@@ -275,3 +279,47 @@ def test_places_of_reordered_marks():
     ]
     assert got == want
     assert len(want) > 8
+
+
+def test_surrogates():
+    """Upstream's library takes UTF-8 only; the Python tokenizers see what they are made of."""
+    with pytest.raises(TypeError):
+        theirs(UNCASED)("\ud83d\ude00")
+    for options in ({}, {"return_offsets_mapping": True}):
+        with pytest.raises(TokenizerError, match=r"has the surrogate U\+D83D"):
+            ours(UNCASED)("a \ud83d\ude00", **options)
+    assert ours(UNCASED, "transformers-slow").tokenize("a\ud83d\ude00b") == ["ab"]
+    for profile in ("transformers", "transformers-slow", "cn_clip"):
+        with pytest.raises(TokenizerError, match="half of a surrogate pair"):
+            ours(UNCASED, profile)("a\ud83d")
+    with pytest.raises(TokenizerError, match="token: has the surrogate"):
+        BertTokenizer(vocab_file(UNCASED)).add_tokens("\ud83d\ude00")
+
+
+def test_what_is_no_text():
+    tokenizer = ours(UNCASED)
+    array = np.array(["a", "b"])
+    for call in (
+        lambda: tokenizer(array),
+        lambda: tokenizer("a", array),
+        lambda: tokenizer([array]),
+        lambda: tokenizer.explain(("a", "b")),
+        lambda: tokenizer.explain(["a"]),
+        lambda: tokenizer.add_special_tokens(["<x>"]),
+    ):
+        with pytest.raises(TokenizerError):
+            call()
+    assert tokenizer(np.str_("a cat")) == tokenizer("a cat")
+
+
+@pytest.mark.parametrize("profile", ["transformers", "transformers-slow", "cn_clip"])
+@pytest.mark.parametrize("kind", [copy.copy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_copies(profile, kind):
+    before = BertTokenizer(vocab_file(UNCASED), profile=profile)
+    before.add_tokens("<new>")
+    after = kind(before)
+    text = "A <new> Cat [MASK] Été"
+    assert after(text) == before(text) and after.get_vocab() == before.get_vocab()
+    after.add_tokens("Cat")
+    assert len(after) == len(before) + (profile != "transformers-slow")
+    assert before.tokenize(text) == kind(before).tokenize(text)

@@ -2,8 +2,11 @@
 
 import dataclasses
 import struct
+import time
+import tracemalloc
 import unicodedata
 
+import numpy as np
 import pytest
 import sentencepiece
 from hypothesis import given, settings
@@ -245,6 +248,32 @@ def test_more_rules_than_could_be_listed_are_applied():
     assert replaced(blob, text) == upstream(blob).normalize(text)
     with pytest.raises(TokenizerError, match="more than"):
         entries(blob)
+
+
+@pytest.mark.parametrize(("blocks", "message"), [(8, "loop|more than"), (200, "more than")])
+def test_a_small_map_with_more_ways_than_memory_is_refused_soon(blocks, message):
+    """Every node has all 256 children, and all nodes of a block have the same ones."""
+    place = np.arange(blocks * 256)
+    base = np.minimum(place // 256 + 1, blocks - 1) * 256
+    units = ((place ^ base) << 10 | place & 0xFF).astype("<u4")
+    units[-256:] = 2**31
+    units[0] = 256 << 10
+    blob = struct.pack("<I", units.nbytes) + units.tobytes() + b"a\0"
+    upstream(blob)
+    start = time.perf_counter()
+    with pytest.raises(TokenizerError, match=message):
+        CharsMap(blob)
+    assert time.perf_counter() - start < 10
+
+
+def test_a_large_map_takes_a_few_times_its_size_in_memory():
+    blob = struct.pack("<2I", 2**24, 256 << 10) + struct.pack("<I", 2**31) * (2**22 - 1) + b"a\0"
+    tracemalloc.start()
+    try:
+        CharsMap(blob)
+        assert tracemalloc.get_traced_memory()[1] < 12 * len(blob)
+    finally:
+        tracemalloc.stop()
 
 
 def test_bytes_that_are_no_utf8_are_rules_that_never_match():

@@ -3,8 +3,11 @@
 Differences between the versions are listed here by name, and asserted to be differences.
 """
 
+import json
+
 import pytest
 import regex
+import transformers
 from clip_texts import (
     FRAGMENTS,
     all_code_points,
@@ -22,6 +25,7 @@ from transformers4 import ask
 
 from tokenizers_py import CLIPTokenizer, TokenizerError
 from tokenizers_py.clip import PROFILES
+from tokenizers_py.vocabulary import shipped_vocabulary
 
 WHOLE_CHARACTERS = [text for text in FRAGMENTS if not regex.search(r"\p{Cs}", text)]
 MARKS = [
@@ -198,6 +202,35 @@ def test_refusals():
                 tokenizer(text)
     with pytest.raises(TokenizerError, match="surrogate U\\+D83D"):
         CLIPTokenizer(profile="transformers")("a \ud83d\ude00")
+
+
+def test_how_many_merges_count(tmp_path):
+    """OpenAI's code and 4's slow tokenizer read 48,894; version 5, and 4's out of its own file, all."""
+    long = [("q", "z"), ("qz", "q"), ("qzq", "z</w>")]
+    whole = shipped_vocabulary()
+    new = [a + b for a, b in long]
+    ids = {**whole.ids, **{token: len(whole.ids) + n for n, token in enumerate(new)}}
+    pairs = [*whole.ranks, *long]
+    (tmp_path / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
+    lines = "".join(f"{a} {b}\n" for a, b in pairs)
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n" + lines, encoding="utf-8")
+    theirs = transformers.CLIPTokenizer.from_pretrained(tmp_path)
+    theirs.save_pretrained(tmp_path / "five")
+    source = """
+folder, texts = given
+sys.modules["ftfy"] = None
+slow = transformers.CLIPTokenizer.from_pretrained(folder)
+fast = transformers.CLIPTokenizerFast.from_pretrained(folder + "/five")
+answer = [[each(text)["input_ids"] for text in texts] for each in (slow, fast)]
+"""
+    texts = ["qzqz", "a cat qzq", "qz"]
+    slow, fast = ask(source, [str(tmp_path), texts])
+    assert slow != fast
+    for profile in PROFILES:
+        for folder in (tmp_path, tmp_path / "five"):
+            ours = CLIPTokenizer.from_pretrained(folder, profile=profile)
+            assert ours(texts).input_ids == (fast if profile == "transformers" else slow)
+    assert theirs(texts).input_ids == fast
 
 
 def test_a_change_of_the_special_tokens_is_seen():

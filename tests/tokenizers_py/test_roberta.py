@@ -192,6 +192,28 @@ def test_all_merges_count_beyond_the_limit_of_clip(ours):
     assert ours.tokenize("".join(rare).replace("Ġ", " ")) == ["".join(rare)]
 
 
+def test_a_vocabulary_that_lacks_bytes(tmp_path):
+    """What is lacking is left out before anything is merged, as in 5.23; 4's slow one has <unk>."""
+    merges = [("a", "b"), ("Ġ", "ab"), ("b", "b"), ("Ã", "a")]
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "Ġ", "Ã", *("".join(m) for m in merges)]
+    ids = {token: number for number, token in enumerate([*tokens, "<mask>"])}
+    (tmp_path / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
+    lines = "".join(f"{first} {second}\n" for first, second in merges)
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n" + lines, encoding="utf-8")
+    ours = RobertaTokenizer(tmp_path / "vocab.json", tmp_path / "merges.txt")
+    theirs = transformers.RobertaTokenizer(vocab=ids, merges=merges)
+    texts = ["axb ab", "xb xbxb", "éab éa", "x", "", "a éaéb bxéb"]
+    assert ours(texts).input_ids == theirs(texts)["input_ids"]
+    assert ours("axb").input_ids == ours("ab").input_ids
+    # Known difference: 5.23 gives the places of the word without what is left out.
+    offsets = ours("axb ébb", return_offsets_mapping=True).offset_mapping
+    assert offsets == [(0, 0), (0, 3), (4, 4), (4, 5), (5, 7), (0, 0)]
+    assert theirs("axb ébb", return_offsets_mapping=True)["offset_mapping"] != offsets
+    given = {"folder": str(tmp_path), "texts": texts, "ids": []}
+    slow = ask(SLOW.replace('"a cat", "two dogs"', '"a"'), given)["ids"]
+    assert slow[0] == [0, 4, 3, 5, 9, 2] and slow != ours(texts).input_ids
+
+
 def test_refusals(folder, ours):
     with pytest.raises(TokenizerError, match="needs vocab_file and merges_file"):
         RobertaTokenizer(folder / "vocab.json")

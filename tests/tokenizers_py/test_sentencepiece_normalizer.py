@@ -88,10 +88,9 @@ def check(theirs, ours, text):
     assert ours(text) == want
     aligned = ours.align(AlignedText.of(text))
     assert aligned.text == want
-    if want:
-        assert ours.with_offsets(text) == (want, places)
-        assert aligned.starts == places[:-1]
-        assert all(start <= end for start, end in zip(aligned.starts, aligned.ends, strict=True))
+    assert ours.with_offsets(text) == (want, places)
+    assert aligned.starts == places[:-1]
+    assert all(start <= end for start, end in zip(aligned.starts, aligned.ends, strict=True))
 
 
 @pytest.mark.parametrize("symbols", [(), tuple(SYMBOLS)], ids=["plain", "symbols"])

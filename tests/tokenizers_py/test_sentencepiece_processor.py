@@ -233,8 +233,9 @@ def test_options(name):
         for out_type in (int, str):
             got = ours.encode(texts, out_type=out_type, **options)
             assert got == theirs.encode(texts, out_type=out_type, num_threads=1, **options)
-        fixed = SentencePieceProcessor(model_proto=ours.serialized_model_proto(), **options)
-        assert fixed.encode(texts) == ours.encode(texts, **options)
+        if bits in (1, 6, 15):  # loading a model takes its time
+            fixed = SentencePieceProcessor(model_proto=ours.serialized_model_proto(), **options)
+            assert fixed.encode(texts) == ours.encode(texts, **options)
         if name != "bpe_bytes":
             got = ours.nbest_encode(texts, nbest_size=4, out_type=str, **options)
             assert got == theirs.nbest_encode(texts, nbest_size=4, out_type=str, **options)
@@ -274,8 +275,7 @@ def test_normalize():
 
 
 NOT_HERE = {
-    *("encode_as_proto", "sample_encode_as_proto", "nbest_encode_as_proto"),  # need protobuf
-    *("decode_ids_as_proto", "decode_pieces_as_proto"),
+    *("decode_ids_as_proto", "decode_pieces_as_proto"),  # decode gives text
     *("parallel_encode", "parallel_encode_as_ids", "parallel_encode_as_pieces"),  # one thread
     *("parallel_encode_as_numpy", "parallel_encode_as_proto"),
 }
@@ -342,7 +342,7 @@ def test_what_is_no_id_is_refused(number):
     ("options", "message"),
     [
         ({"out_type": float}, "out_type"),
-        ({"out_type": "proto"}, "out_type"),
+        ({"out_type": "serialized_proto"}, "out_type"),
         ({"out_type": int, "return_type": int}, "return_type"),
         ({"nbest_size": 513}, "nbest_size"),
         ({"enable_sampling": True, "nbest_size": 1}, "nbest_size"),

@@ -1,7 +1,9 @@
 """SigLIP's folders, bad input, and Transformers 4.57.6 as a judge of the profile of that name."""
 
 import dataclasses
+import functools
 import itertools
+import json
 import warnings
 
 import pytest
@@ -17,7 +19,7 @@ from siglip_cases import (
 )
 from transformers4 import ask
 
-from tokenizers_py import SiglipTokenizer, TokenizerError
+from tokenizers_py import AutoTokenizer, SiglipTokenizer, TokenizerError
 from tokenizers_py.sentencepiece.model_file import read_model, write_model
 from tokenizers_py.siglip import PROFILES
 
@@ -26,23 +28,66 @@ pytestmark = pytest.mark.filterwarnings("ignore:This sequence already has")
 VERSION_4 = """
 import warnings
 warnings.simplefilter("ignore")
-files, texts, options = given
 answer = []
-for file in files:
-    tokenizer = transformers.SiglipTokenizer(file, **options)
-    ids = tokenizer(texts)["input_ids"]
-    answer.append([ids, [tokenizer.tokenize(text) for text in texts], tokenizer.batch_decode(ids)])
+for files, texts, options in given["questions"]:
+    answer.append([])
+    for file in files:
+        tokenizer = transformers.SiglipTokenizer(file, **options)
+        ids = tokenizer(texts)["input_ids"]
+        tokens = [tokenizer.tokenize(text) for text in texts]
+        answer[-1].append([ids, tokens, tokenizer.batch_decode(ids)])
+if "file" in given:
+    tokenizer = transformers.SiglipTokenizer(
+        given["file"], do_lower_case=False, model_max_length=16
+    )
+    tokenizer.save_pretrained(given["theirs"])
+    again = transformers.SiglipTokenizer.from_pretrained(given["ours"])
+    for one in (tokenizer, again):
+        answer.append(one(["A Cat", "b</s>c"], padding="max_length")["input_ids"])
 """
+OPTIONS = [{}, {"do_lower_case": False}]
+FILES = [str(file) for file in MODELS.values()]
 
 
-@pytest.mark.parametrize("options", [{}, {"do_lower_case": False}])
-def test_version_4(options):
-    texts = [*ODD_TEXTS, *golden_texts(), *random_texts(200), *code_point_texts(step=2999)]
-    answers = ask(VERSION_4, [[str(file) for file in MODELS.values()], texts, options])
-    for file, (ids, tokens, decoded) in zip(MODELS.values(), answers, strict=True):
-        ours = SiglipTokenizer(file, profile="transformers-4", **options)
-        assert ours(texts, verbose=False)["input_ids"] == ids
-        assert [ours.tokenize(text) for text in texts] == tokens
+@functools.cache
+def many_texts():
+    return [*ODD_TEXTS, *golden_texts(), *random_texts(200), *code_point_texts(step=2999)]
+
+
+def some_texts():
+    return [*ODD_TEXTS, *golden_texts()[::3], *random_texts(40)]
+
+
+def files_with_flags(folder):
+    """Write a model file for every mix of the normaliser's flags."""
+    model = read_model(TINY)
+    names = ("add_dummy_prefix", "remove_extra_whitespaces", "escape_whitespaces")
+    for number, flags in enumerate(itertools.product([True, False], repeat=3)):
+        rules = dataclasses.replace(model.normalizer, **dict(zip(names, flags, strict=True)))
+        file = folder / f"{number}.model"
+        file.write_bytes(write_model(dataclasses.replace(model, normalizer=rules)))
+        yield str(file)
+
+
+@pytest.fixture(scope="module")
+def version_4(tmp_path_factory):
+    """A folder, and all that is asked of version 4: in one process, since it starts slowly."""
+    folder = tmp_path_factory.mktemp("version_4")
+    flags = list(files_with_flags(folder))
+    ours = SiglipTokenizer(T5, do_lower_case=False, model_max_length=16)
+    ours.save_pretrained(folder / "ours")
+    questions = [[FILES, many_texts(), options] for options in OPTIONS]
+    questions.append([flags, some_texts(), {}])
+    paths = {name: str(folder / name) for name in ("ours", "theirs")}
+    return folder, ask(VERSION_4, {"questions": questions, "file": str(T5), **paths})
+
+
+@pytest.mark.parametrize("number", range(len(OPTIONS)), ids=lambda number: str(OPTIONS[number]))
+def test_version_4(version_4, number):
+    for file, (ids, tokens, decoded) in zip(FILES, version_4[1][number], strict=True):
+        ours = SiglipTokenizer(file, profile="transformers-4", **OPTIONS[number])
+        assert ours(many_texts(), verbose=False)["input_ids"] == ids
+        assert [ours.tokenize(text) for text in many_texts()] == tokens
         assert ours.batch_decode(ids) == decoded
 
 
@@ -50,8 +95,8 @@ def test_version_4(options):
 def test_version_4_on_much_text():
     texts = [*random_texts(3000), *code_point_texts(step=7)]
     texts += [*corpus_lines("botchan"), *corpus_lines("wagahaiwa_nekodearu")]
-    answers = ask(VERSION_4, [[str(file) for file in MODELS.values()], texts, {}])
-    for file, (ids, _, decoded) in zip(MODELS.values(), answers, strict=True):
+    (answers,) = ask(VERSION_4, {"questions": [[FILES, texts, {}]]})
+    for file, (ids, _, decoded) in zip(FILES, answers, strict=True):
         ours = SiglipTokenizer(file, profile="transformers-4")
         assert ours(texts, verbose=False)["input_ids"] == ids
         assert ours.batch_decode(ids) == decoded
@@ -64,26 +109,19 @@ def test_what_changed_from_version_4_to_5(text):
     assert ids["transformers"] != ids["transformers-4"]
 
 
-def test_flags_of_the_model_file(tmp_path):
+def test_flags_of_the_model_file(version_4):
     """Every mix of the normaliser's flags, under both versions."""
     import transformers
 
-    model = read_model(TINY)
-    names = ("add_dummy_prefix", "remove_extra_whitespaces", "escape_whitespaces")
-    files = []
-    for number, flags in enumerate(itertools.product([True, False], repeat=3)):
-        rules = dataclasses.replace(model.normalizer, **dict(zip(names, flags, strict=True)))
-        files.append(tmp_path / f"{number}.model")
-        files[-1].write_bytes(write_model(dataclasses.replace(model, normalizer=rules)))
-    texts = [*ODD_TEXTS, *golden_texts(), *random_texts(100)]
-    answers = ask(VERSION_4, [[str(file) for file in files], texts, {}])
-    for file, (ids, _, decoded) in zip(files, answers, strict=True):
+    folder, answers = version_4
+    texts = some_texts()
+    for file, (ids, _, decoded) in zip(files_with_flags(folder), answers[2], strict=True):
         old = SiglipTokenizer(file, profile="transformers-4")
         assert old(texts, verbose=False)["input_ids"] == ids
         assert old.batch_decode(ids) == decoded
         new, theirs = (
             SiglipTokenizer(file, profile="transformers"),
-            transformers.SiglipTokenizer(str(file)),
+            transformers.SiglipTokenizer(file),
         )
         ids = theirs(texts, verbose=False)["input_ids"]
         assert new(texts, verbose=False)["input_ids"] == ids
@@ -118,15 +156,10 @@ def test_a_folder_says_nothing_about_the_profile(tmp_path):
     assert SiglipTokenizer.from_pretrained(tmp_path).profile == "big_vision"
 
 
-def test_a_folder_of_version_4(tmp_path):
-    source = """
-tokenizer = transformers.SiglipTokenizer(given[0], do_lower_case=False, model_max_length=16)
-tokenizer.save_pretrained(given[1])
-answer = tokenizer("A Cat", padding="max_length")["input_ids"]
-"""
-    want = ask(source, [str(T5), str(tmp_path)])
-    ours = SiglipTokenizer.from_pretrained(tmp_path, profile="transformers-4")
-    assert ours("A Cat", padding="max_length").input_ids == want
+def test_folders_of_version_4_both_ways(version_4):
+    folder, (*_, want, of_our_folder) = version_4
+    ours = SiglipTokenizer.from_pretrained(folder / "theirs", profile="transformers-4")
+    assert ours(["A Cat", "b</s>c"], padding="max_length").input_ids == want == of_our_folder
 
 
 @pytest.mark.parametrize(
@@ -138,6 +171,15 @@ def test_a_broken_model_file_is_named(tmp_path, data):
         SiglipTokenizer(tmp_path / "spiece.model")
     with pytest.raises(TokenizerError, match=r"spiece\.model"):
         SiglipTokenizer.from_pretrained(tmp_path)
+
+
+def test_broken_rules_are_reported_with_the_file(tmp_path):
+    model = read_model(TINY)
+    rules = dataclasses.replace(model.normalizer, precompiled_charsmap=b"\1\0\0\0\0")
+    file = tmp_path / "spiece.model"
+    file.write_bytes(write_model(dataclasses.replace(model, normalizer=rules)))
+    with pytest.raises(TokenizerError, match=r"spiece\.model: charsmap: "):
+        SiglipTokenizer(file)
 
 
 def test_a_folder_without_a_model_file(tmp_path):
@@ -186,3 +228,25 @@ def test_long_texts(profile, unit):
         ids = ours(unit * (100_000 // len(unit)), truncation=True).input_ids
     assert len(ids) <= 64
     assert ids[-1] == ours.eos_token_id
+
+
+@pytest.mark.parametrize(
+    ("config", "model"),
+    [
+        ({"tokenizer_class": "GemmaTokenizer"}, {"model_type": "siglip"}),
+        ({"tokenizer_class": "GemmaTokenizerFast"}, None),
+        ({"tokenizer_class": "Siglip2Tokenizer"}, {"model_type": "siglip2"}),
+        ({"tokenizer_class": "TokenizersBackend"}, {"model_type": "siglip"}),
+        (None, {"model_type": "siglip"}),
+        (None, {"model_type": "siglip2"}),
+    ],
+)
+def test_the_tokenizer_of_siglip_2_is_refused_by_name(tmp_path, config, model):
+    """Its folders hold Gemma's tokenizer, also where their config.json says "siglip"."""
+    (tmp_path / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": {}}}')
+    (tmp_path / "tokenizer.model").write_bytes(TINY.read_bytes())
+    for name, content in [("tokenizer_config.json", config), ("config.json", model)]:
+        if content is not None:
+            (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(TokenizerError, match=r"SigLIP 2 .*Gemma's.* not supported"):
+        AutoTokenizer.from_pretrained(tmp_path)

@@ -50,6 +50,12 @@ def test_texts(pair):
 
 @pytest.mark.parametrize("corpus", ["botchan", "wagahaiwa_nekodearu"])
 def test_corpora(pair, corpus):
+    assert_same(*pair, corpus_lines(corpus)[::4])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("corpus", ["botchan", "wagahaiwa_nekodearu"])
+def test_whole_corpora(pair, corpus):
     assert_same(*pair, corpus_lines(corpus))
 
 

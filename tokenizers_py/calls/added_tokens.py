@@ -16,10 +16,12 @@ from typing import TypeAlias
 
 import regex
 
+from tokenizers_py.text.unicode_tables import WORD
+
 Found: TypeAlias = tuple[int | None, int, int]  # id, or None for a stretch between; start; end
 
 _SPACES = regex.compile(r"\s*")  # Unicode's White_Space; Python's own `re` takes more for blank
-_WORD = regex.compile(r"\w")
+_WORD = regex.compile(WORD, regex.V1)
 
 
 @dataclass(frozen=True)

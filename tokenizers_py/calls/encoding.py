@@ -76,8 +76,7 @@ class BatchEncoding(dict[str, Any]):
     >>> batch.tokens()[1:4], batch.word_ids(), batch.word_to_chars(1)
     (['a</w>', 'token', 'izer</w>'], [None, 0, 1, 1, None], CharSpan(start=2, end=11))
 
-    Trap: a pickled copy has the columns only, unless `encodings` was used before (or the call had
-    `return_offsets_mapping=True`): what makes them is the tokenizer, and it is not pickled along.
+    Trap: a copy by pickle has all of it, so it costs the offsets of every token.
     """
 
     _encodings: list[Encoding] | None = None
@@ -107,7 +106,7 @@ class BatchEncoding(dict[str, Any]):
         raise KeyError(key)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return BatchEncoding.of, (dict(self), self._encodings)
+        return BatchEncoding.of, (dict(self), self.encodings)
 
     def __copy__(self) -> "BatchEncoding":
         return BatchEncoding.of(self, self._encodings, self._make)
@@ -188,7 +187,7 @@ class BatchEncoding(dict[str, Any]):
         if self.encodings is None:
             raise TokenizerError(
                 "this batch holds numbers only: tokens, words and characters are known where a "
-                "tokenizer was called, and in a pickled copy if they were used before"
+                "tokenizer was called"
             )
         row: Encoding = _item(self.encodings, index, "row")
         return row

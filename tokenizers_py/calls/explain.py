@@ -18,6 +18,7 @@ from tokenizers_py.calls.pieces import ExplainedWord
 from tokenizers_py.calls.segments import Segments, Stretch
 from tokenizers_py.lattice import Candidate
 from tokenizers_py.text.alignment import AlignedText
+from tokenizers_py.text.normalization import check_text
 from tokenizers_py.wordpiece import Choice
 
 
@@ -128,6 +129,7 @@ class Explains(Segments):
                3989  'cats</w>'            [0, 4)        'Cats'
                 256  '!</w>'               [4, 5)        '!'
         """
+        check_text(text)
         batch = self(text, return_offsets_mapping=True, verbose=False, **options)  # type: ignore[operator]
         rows = zip(batch["input_ids"], batch.tokens(), batch["offset_mapping"], strict=True)
         return Explanation(

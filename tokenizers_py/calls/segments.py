@@ -81,7 +81,8 @@ class Segments(SpecialTokens, ABC):
         if stretch.token is None:
             return self._segment_pieces(stretch.text, stretch.first)
         place = stretch.text.span(0, len(stretch.text.text))
-        return [Piece(stretch.text.text, stretch.token, *place, 0)]
+        token = self._tokens[stretch.token] if self.slow else stretch.text.text
+        return [Piece(token, stretch.token, *place, 0)]
 
     def _stretches(self, text: str, split_special: bool = False) -> Iterator[Stretch]:
         """Cut a text at added tokens, and normalise what is between them."""

@@ -118,6 +118,9 @@ class SpecialTokens(TokenTable):
         Raises:
             TokenizerError: A name is none of these, or something is no token.
         """
+        if not isinstance(special_tokens_dict, Mapping):
+            kind = type(special_tokens_dict).__name__
+            raise TokenizerError(f"add_special_tokens: needs a dict of names to tokens; got {kind}")
         for name in special_tokens_dict:
             if name not in SPECIAL_NAMES + EXTRA_NAMES:
                 names = ", ".join(SPECIAL_NAMES + EXTRA_NAMES)

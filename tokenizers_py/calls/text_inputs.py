@@ -33,9 +33,9 @@ def read_samples(
     if words and isinstance(text, str):
         raise TokenizerError("text: with is_split_into_words it is a list of words; got a str")
     if isinstance(text, str) or (words and _is_list(text) and not (text and _is_list(text[0]))):
-        return [
-            (_text(text, words), _text(text_pair, words, "text_pair") if text_pair else None)
-        ], True
+        none = text_pair is None or (isinstance(text_pair, str | list | tuple) and not text_pair)
+        second = None if none else _text(text_pair, words, "text_pair")
+        return [(_text(text, words), second)], True
     if not _is_list(text):
         hint = " Decode it first?" if isinstance(text, bytes) else ""
         raise TokenizerError(

@@ -14,7 +14,7 @@ from typing import Any
 from tokenizers_py.calls.added_tokens import AddedToken, TokenFinder
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.text.alignment import Step
-from tokenizers_py.text.normalization import check_text
+from tokenizers_py.text.normalization import check_no_surrogates, check_text
 
 
 class TokenTable:
@@ -22,7 +22,9 @@ class TokenTable:
 
     normalizer: Step
     unk_token_id: int | None
+    slow = False  # whether added tokens are found and written as Transformers 4's slow ones do
 
+    _remade: tuple[str, ...] = ()  # attributes that cannot be pickled; `_refresh_added` makes them
     _ids: dict[str, int]  # every token, added ones too; never changed in place
     _tokens: dict[int, str]  # how each id is written when it is decoded
     _base_size: int  # how many tokens there were before any was added
@@ -62,7 +64,8 @@ class TokenTable:
             TokenizerError: Something is no token.
         """
         many = isinstance(new_tokens, list | tuple)
-        tokens = [as_added(one, special_tokens) for one in (new_tokens if many else [new_tokens])]
+        given = new_tokens if many else [new_tokens]
+        tokens = [self._as_added(one, special_tokens) for one in given]
         ids, added, count = dict(self._ids), dict(self._added), 0
         number = max(self._base_size, max(added, default=-1) + 1)
         for token in tokens:
@@ -85,17 +88,29 @@ class TokenTable:
         raw: list[tuple[str, int, AddedToken]] = []
         normal: list[tuple[str, int, AddedToken]] = []
         for number, token in sorted(self._added.items()):
-            shown = self.normalizer(token.content) if token.normalized else token.content
+            later = token.normalized and not self.slow
+            shown = self.normalizer(token.content) if later else token.content
             self._tokens[number] = shown or token.content
             if token.content not in self._not_found:
-                (normal if token.normalized else raw).append((shown, number, token))
+                (normal if later else raw).append((shown, number, token))
         self._raw_finder, self._normal_finder = TokenFinder(raw), TokenFinder(normal)
+
+    def _as_added(self, token: Any, special: bool) -> AddedToken:
+        return as_added(token, special)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: one for name, one in self.__dict__.items() if name not in self._remade}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._remade:
+            self._refresh_added()
 
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
         """Return a token's id, or a list of them; the unknown token's where there is none."""
         if isinstance(tokens, str):
             return self._ids.get(tokens, self.unk_token_id)
-        return [self._ids.get(check_text(token, "token"), self.unk_token_id) for token in tokens]
+        return [self._ids.get(token, self.unk_token_id) for token in check_tokens(tokens)]
 
     def get_vocab(self) -> dict[str, int]:
         """Return a copy of the vocabulary, added tokens included: token to id."""
@@ -137,10 +152,21 @@ class TokenTable:
         return self._tokens[number]
 
 
+def check_tokens(tokens: Any) -> list[str]:
+    """Return a list of tokens, when it is one."""
+    if isinstance(tokens, str | bytes) or not isinstance(tokens, Iterable):
+        raise TokenizerError(f"tokens: must be a list of str; got {type(tokens).__name__}")
+    found = list(tokens)
+    for token in found:
+        if not isinstance(token, str):
+            raise TokenizerError(f"tokens: must be a list of str; it has {token!r:.60}")
+    return found
+
+
 def as_added(token: Any, special: bool) -> AddedToken:
     """Read a token: a str, our `AddedToken`, or the `tokenizers` library's."""
     if isinstance(token, str):
-        return AddedToken(check_text(token, "token"), normalized=not special, special=special)
+        token = AddedToken(token, normalized=not special, special=special)
     if not isinstance(token, AddedToken):
         try:
             names = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
@@ -149,7 +175,7 @@ def as_added(token: Any, special: bool) -> AddedToken:
             raise TokenizerError(
                 f"token: must be a str or an AddedToken; got {type(token).__name__}"
             ) from error
-    check_text(token.content, "token")
+    check_no_surrogates(check_text(token.content, "token"), "token")
     added: AddedToken = replace(token, special=True) if special else token
     return added
 

@@ -12,7 +12,9 @@ with their scores, and how the model was trained. Read in this order:
     user_symbols.py   strings that are found before any rule
     normalizer.py   a text to the form that the pieces are cut from, with U+2581 for spaces
     bpe.py          SentencePiece's BPE models (unigram models: tokenizers_py/unigram.py)
+    unigram_words.py  unigram models, word by word; unigram_texts.py: for many texts at once
     processor.py    SentencePieceProcessor: all of it together, with upstream's calls
+    upstream_names.py  the other names of these calls
 
 Upstream: google/sentencepiece 0.2.3.
 """

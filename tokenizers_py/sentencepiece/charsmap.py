@@ -34,6 +34,7 @@ MAX_REPLACEMENT_BYTES = 1000
 _MAX_STEPS = 100_000  # remembered ones; real texts need a few thousand
 _MAX_BYTES = 2**26
 _MAX_ENTRIES = 2**20  # listed, or looked at: shared subtrees can hold more rules than atoms exist
+_MAX_LOOKS = 2**22  # at nodes of the trie, between two characters too
 
 
 class CharsMap:
@@ -99,8 +100,9 @@ class CharsMap:
         """
         found: dict[str, str] = {}
         open_nodes: list[tuple[int, str]] = [(DoubleArray.ROOT, "")]
+        walk = _Walk(self._trie)
         for _ in range(MAX_RULE_CHARACTERS):
-            which, codes, places = _by_character(self._trie, np.array([n for n, _ in open_nodes]))
+            which, codes, places = walk.by_character(np.array([n for n, _ in open_nodes]))
             if len(codes) + len(found) > _MAX_ENTRIES:
                 raise TokenizerError(f"charsmap: has more than {_MAX_ENTRIES} rules")
             open_nodes = [
@@ -195,13 +197,14 @@ def _replacements(units: Units, pool: bytes) -> dict[int, str]:
 
 def _characters(trie: DoubleArray) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     """Find the characters that are a rule, that begin a longer one, and that go on in one."""
-    _, codes, places = _by_character(trie, np.array([DoubleArray.ROOT]))
+    walk = _Walk(trie)
+    _, codes, places = walk.by_character(np.array([DoubleArray.ROOT]))
     alone = codes[trie.has_value(places)]
-    first = codes[np.unique(trie.children(places)[0])]
+    first = codes[np.unique(walk.children(places)[0])]
     later: set[int] = set()
     seen = 0
     for _ in range(MAX_RULE_CHARACTERS):
-        _, codes, places = _by_character(trie, np.unique(places))
+        _, codes, places = walk.by_character(np.unique(places))
         if not len(codes):
             return _letters(alone.tolist()), _letters(first.tolist()), _letters(later)
         later.update(np.unique(codes).tolist())
@@ -215,27 +218,45 @@ def _letters(codes: Iterable[int]) -> frozenset[str]:
     return frozenset(map(chr, codes))
 
 
-def _by_character(trie: DoubleArray, nodes: Places) -> tuple[Places, Places, Places]:
-    """Go on by one character, up to four bytes, from many nodes: from which, by which, to where.
+class _Walk:
+    """A way through the trie from characters to characters, of a limited number of looks."""
 
-    The first byte of a character says how many follow: none below 0x80, one from 0xC2, two from
-    0xE0, three from 0xF0. Bytes that are no UTF-8 are followed nowhere: no text has them.
-    """
-    which, byte, places = trie.children(nodes)
-    length = 1 + np.searchsorted([0xC0, 0xE0, 0xF0], byte, "right")
-    codes = byte & np.array([0, 0x7F, 0x1F, 0x0F, 0x07])[length]
-    ok = (byte < 0x80) | (byte >= 0xC2) & (byte <= 0xF4)
-    parts = []
-    for done in range(1, 5):
-        rows = ok & (length == done)
-        parts.append((which[rows], codes[rows], places[rows]))
-        rows = ok & (length > done)
-        if trie.has_value(places[rows]).any():
-            raise TokenizerError("charsmap: a rule ends inside a character")
-        parent, byte, next_places = trie.children(places[rows])
-        which, length = which[rows][parent], length[rows][parent]
-        codes, places = codes[rows][parent] << 6 | byte & 0x3F, next_places
-        ok = byte & 0xC0 == 0x80
+    def __init__(self, trie: DoubleArray) -> None:
+        self._trie = trie
+        self._left = _MAX_LOOKS
+
+    def children(self, nodes: Places) -> tuple[Places, Places, Places]:
+        """List the children of nodes, and count them against the limit."""
+        found = self._trie.children(nodes, self._left)
+        self._left -= len(found[0])
+        return found
+
+    def by_character(self, nodes: Places) -> tuple[Places, Places, Places]:
+        """Go on by one character, up to four bytes, from many nodes: from which, by which, to where.
+
+        The first byte of a character says how many follow: none below 0x80, one from 0xC2, two
+        from 0xE0, three from 0xF0. Bytes that are no UTF-8 are followed nowhere: no text has them.
+        """
+        which, byte, places = self.children(nodes)
+        length = 1 + np.searchsorted([0xC0, 0xE0, 0xF0], byte, "right")
+        codes = byte & np.array([0, 0x7F, 0x1F, 0x0F, 0x07])[length]
+        ok = (byte < 0x80) | (byte >= 0xC2) & (byte <= 0xF4)
+        parts = []
+        for done in range(1, 5):
+            rows = ok & (length == done)
+            parts.append((which[rows], codes[rows], places[rows]))
+            rows = ok & (length > done)
+            if self._trie.has_value(places[rows]).any():
+                raise TokenizerError("charsmap: a rule ends inside a character")
+            parent, byte, next_places = self.children(places[rows])
+            which, length = which[rows][parent], length[rows][parent]
+            codes, places = codes[rows][parent] << 6 | byte & 0x3F, next_places
+            ok = byte & 0xC0 == 0x80
+        return _real(parts)
+
+
+def _real(parts: list[tuple[Places, Places, Places]]) -> tuple[Places, Places, Places]:
+    """Join what was found by one byte, by two, three and four; without what is no character."""
     which, codes, places = (np.concatenate(rows) for rows in zip(*parts, strict=True))
     size = np.concatenate([np.full(len(part[0]), i) for i, part in enumerate(parts)])
     low = np.array([0, 0x80, 0x800, 0x10000])[size]

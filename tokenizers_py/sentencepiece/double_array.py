@@ -87,25 +87,32 @@ class DoubleArray:
         parents = np.where(units < VALUE, np.arange(len(units)) ^ (units & 0xFF), -1)
         self._by_parent = np.argsort(parents, kind="stable")
         self._parents = parents[self._by_parent]
-        self._unit_list: list[int] = units.tolist()
-        self._base_list: list[int] = self._bases.tolist()
+        self._unit_at, self._base_at = units.data, self._bases.data  # give ints, quickly
 
     def step(self, node: int, byte: int) -> int:
         """Go from a node to its child by a byte; -1 where there is none."""
-        child = self._base_list[node] ^ byte
-        return child if self._unit_list[child] & 0x8000_00FF == byte else -1
+        child: int = self._base_at[node] ^ byte
+        return child if self._unit_at[child] & 0x8000_00FF == byte else -1
 
     def value(self, node: int) -> int:
         """Return the value of the key that ends at a node; -1 where none does."""
-        if not self._unit_list[node] & HAS_VALUE:
+        if not self._unit_at[node] & HAS_VALUE:
             return -1
-        return self._unit_list[self._base_list[node]] & ~VALUE
+        value: int = self._unit_at[self._base_at[node]] & ~VALUE
+        return value
 
-    def children(self, nodes: Places) -> tuple[Places, Places, Places]:
-        """List all children of many nodes: which of the nodes, by which byte, at which place."""
+    def children(self, nodes: Places, most: int) -> tuple[Places, Places, Places]:
+        """List all children of many nodes: which of the nodes, by which byte, at which place.
+
+        Raises:
+            TokenizerError: There are more than `most`: a few nodes with common children can have
+                more ways down than any memory holds.
+        """
         base = self._bases[nodes]
         first = np.searchsorted(self._parents, base, "left")
         counts = np.searchsorted(self._parents, base, "right") - first
+        if counts.sum() > most:
+            raise TokenizerError(f"double array: more than {most} ways lead on from here")
         which = np.repeat(np.arange(len(nodes)), counts)
         ahead = np.cumsum(counts) - counts  # children listed before those of this node
         places = self._by_parent[np.arange(len(which)) - ahead[which] + first[which]]

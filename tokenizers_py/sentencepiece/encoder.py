@@ -1,6 +1,6 @@
 """From a text to what a caller asked for: ids, pieces, or pieces with their places.
 
-One text at a time is normalised, cut, and given out as settings.py's options say. Called by
+A text is normalised, cut, and given out as settings.py's options say. Called by
 processor.py; next: segmenters.py.
 
 Source: google/sentencepiece 0.2.3, src/sentencepiece_processor.cc (NBestEncode, SampleEncode,
@@ -8,6 +8,8 @@ PopulateSentencePieceText) and python/src/sentencepiece/sentencepiece_pybind.cc 
 """
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,6 +94,15 @@ class Encoder:
             parts = ways[draw([math.exp(s - largest) for s in scores], generator)][0]
         return self._given((text, places), (parts, 0.0), settings)
 
+    def encode_all(
+        self, texts: Sequence[str], settings: Settings, generator: np.random.Generator
+    ) -> list[Any]:
+        """Encode each of many texts; for ids, all together, which is several times faster."""
+        if settings.out_type is not int or settings.enable_sampling:
+            return [self.encode(text, settings, generator) for text in texts]
+        found = self.segmenter.ids_of_all([self.normalizer(checked(text)) for text in texts])
+        return found if settings.plain else [self._with_extras(ids, settings) for ids in found]
+
     def n_best(self, text: str, settings: Settings) -> list[Any]:
         """Encode a text in several ways, the best first."""
         if settings.out_type == "offset_mapping":
@@ -139,6 +150,8 @@ class Encoder:
             )
             for part, (begin, end) in zip(parts, spans, strict=True)
         )
+        if settings.out_type == "proto":
+            return EncodedText(text, tuple(_in_bytes(text, pieces)), score)
         return EncodedText(text, tuple(pieces), score)
 
     def _with_extras(self, found: list[Any], settings: Settings) -> list[Any]:
@@ -165,3 +178,9 @@ class Encoder:
         if number < 0:
             raise TokenizerError(f"{name}: this model has none, so it cannot be put in")
         return number
+
+
+def _in_bytes(text: str, pieces: Iterable[TextPiece]) -> Iterator[TextPiece]:
+    """Count the places of pieces in bytes of UTF-8, as upstream's messages do."""
+    places = [0, *accumulate(len(character.encode()) for character in text)]
+    return (piece._replace(begin=places[piece.begin], end=places[piece.end]) for piece in pieces)

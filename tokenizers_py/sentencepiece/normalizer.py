@@ -107,6 +107,8 @@ class SentencePieceNormalizer(Step):
     def with_offsets(self, text: str) -> tuple[str, list[int]]:
         """Normalise a text; say for each character, and for the end, where its chunk began.
 
+        Trap: the end of nothing but spaces is 0, not the end of the text.
+
         >>> SentencePieceNormalizer(NormalizerSpec()).with_offsets("a  b ")
         ('▁a▁b', [0, 0, 1, 3, 4])
         """
@@ -143,7 +145,7 @@ class SentencePieceNormalizer(Step):
                 end = starts.pop()
         if begun:
             put(self._behind, end, end)
-        return out, starts, ends, end
+        return out, starts, ends, end if begun else 0
 
     def _chunks(self, text: str) -> Iterator[Chunk]:
         """Cut a text into its chunks."""

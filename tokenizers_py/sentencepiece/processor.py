@@ -7,7 +7,6 @@ so are the names with capitals (EncodeAsIds). Used by tokenizers_py/siglip.py an
 Source: google/sentencepiece 0.2.3, python/src/sentencepiece/__init__.py.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +25,14 @@ from tokenizers_py.sentencepiece.model_file import (
 )
 from tokenizers_py.sentencepiece.piece_table import PieceTable
 from tokenizers_py.sentencepiece.settings import Settings
+from tokenizers_py.sentencepiece.upstream_names import (
+    ENCODE,
+    NBEST_ENCODE,
+    NEW,
+    SAMPLE_ENCODE,
+    add_upstream_names,
+    by_name,
+)
 
 
 class _Loaded(NamedTuple):
@@ -61,9 +68,10 @@ class SentencePieceProcessor:
         self,
         model_file: FilePath | None = None,
         model_proto: bytes | None = None,
+        *places: Any,
         **options: Any,
     ) -> None:
-        self._settings = Settings().changed(options)
+        self._settings = Settings().changed(by_name(NEW, places, options))
         self._generator = np.random.default_rng(self._settings.seed)
         self._state: _Loaded | None = None
         if model_file or model_proto:
@@ -85,7 +93,10 @@ class SentencePieceProcessor:
             raise TokenizerError("model_file, model_proto: give one of them")
         model = read_model(model_proto if model_file is None else model_file)  # type: ignore[arg-type]
         table = PieceTable(model)
-        self._state = _Loaded(model, table, Encoder(model, table), Decoder(model, table))
+        try:
+            self._state = _Loaded(model, table, Encoder(model, table), Decoder(model, table))
+        except TokenizerError as error:  # the rules are broken
+            raise TokenizerError(f"{model_file or 'model'}: {error}") from error
         return True
 
     def load_from_file(self, filename: FilePath) -> bool:
@@ -100,29 +111,35 @@ class SentencePieceProcessor:
         """Write the model as the bytes of a model file."""
         return write_model(self._loaded.model)
 
-    def encode(self, input: str | Sequence[str], **options: Any) -> Any:
+    def encode(self, input: str | Sequence[str], *places: Any, **options: Any) -> Any:
         """Cut a text into pieces, or each text of a list.
 
         Args:
             input: A text, or a list of texts.
+            places: Options without their names, in upstream's order (upstream_names.py).
             options: As for the constructor; only for this call. `out_type` chooses what comes:
                 `int` ids, `str` pieces, "numpy" an int32 array of ids, "offset_mapping" a dict of
-                ids, pieces and offsets, "immutable_proto" an `EncodedText`.
+                ids, pieces and offsets, "immutable_proto" an `EncodedText`, and "proto" too.
+                Trap: in "proto" places are counted in bytes of UTF-8, as in upstream's messages.
         """
+        options = by_name(ENCODE, places, options) if places else options
         settings = self._settings.changed(options) if options else self._settings
         generator = self._generator
         if options.get("seed") is not None:
             generator = np.random.default_rng(settings.seed)
-        encode = self._loaded.encoder.encode
-        return _for_each(input, lambda text: encode(text, settings, generator))
+        encoder = self._loaded.encoder
+        if isinstance(input, list | tuple):
+            return encoder.encode_all(input, settings, generator)
+        return encoder.encode(input, settings, generator)  # type: ignore[arg-type]
 
-    def nbest_encode(self, input: str | Sequence[str], **options: Any) -> Any:
+    def nbest_encode(self, input: str | Sequence[str], *places: Any, **options: Any) -> Any:
         """Give the `nbest_size` best ways to cut a text, the best first. Unigram models only."""
-        settings = self._settings.changed(options)
+        settings = self._settings.changed(by_name(NBEST_ENCODE, places, options))
         return _for_each(input, lambda text: self._loaded.encoder.n_best(text, settings))
 
-    def sample_encode(self, input: str | Sequence[str], **options: Any) -> Any:
-        """Cut a text at random: `encode` with `enable_sampling`."""
+    def sample_encode(self, input: str | Sequence[str], *places: Any, **options: Any) -> Any:
+        """Cut a text at random: `encode` with `enable_sampling`. Places: nbest_size, alpha."""
+        options = by_name(SAMPLE_ENCODE, places, options)
         return self.encode(input, **options, enable_sampling=True)
 
     def lattice(self, text: str) -> Lattice:
@@ -136,7 +153,14 @@ class SentencePieceProcessor:
         how: Callable[[str], Any] = normalizer.with_offsets if with_offsets else normalizer
         return _for_each(input, lambda text: how(checked(text)))
 
-    def decode(self, input: Any, out_type: object = None, return_type: object = None) -> Any:
+    def decode(
+        self,
+        input: Any,
+        return_type: object = None,
+        out_type: object = None,
+        num_threads: object = None,
+        thread_pool: object = None,
+    ) -> Any:
         """Join ids or pieces to a text; lists of lists to a list of texts."""
         if {out_type, return_type} - {None, str}:
             raise TokenizerError(f"decode: gives str; got out_type {out_type or return_type!r:.60}")
@@ -233,31 +257,4 @@ def _for_each(given: Any, function: Callable[[Any], Any]) -> Any:
     return function(given)
 
 
-def _add_upstream_names(cls: type[SentencePieceProcessor]) -> None:
-    """Give the calls upstream's other names: tokenize, encode_as_ids, EncodeAsIds, ..."""
-    names = ["encode", "sample_encode", "nbest_encode"]
-    kinds = {"ids": int, "pieces": str, "numpy": "numpy", "offset_mapping": "offset_mapping"}
-    for name in names:
-        for kind, out_type in kinds.items():
-
-            def call(
-                self: SentencePieceProcessor,
-                input: Any,
-                *,
-                _name: str = name,
-                _type: Any = out_type,
-                **options: Any,
-            ) -> Any:
-                return getattr(self, _name)(input, **options, out_type=_type)
-
-            setattr(cls, f"{name}_as_{kind}", call)
-    others = {"tokenize": "encode", "detokenize": "decode", "vocab_size": "get_piece_size"}
-    others |= {"piece_size": "get_piece_size", "decode_ids": "decode", "decode_pieces": "decode"}
-    for name, other in others.items():
-        setattr(cls, name, getattr(cls, other))
-    for name in [name for name in vars(cls) if re.match("[a-z]", name)]:
-        capitals = "".join(word.capitalize() for word in name.split("_"))
-        setattr(cls, capitals.replace("Nbest", "NBest"), getattr(cls, name))
-
-
-_add_upstream_names(SentencePieceProcessor)
+add_upstream_names(SentencePieceProcessor)

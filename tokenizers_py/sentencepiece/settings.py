@@ -16,7 +16,8 @@ MAX_N_BEST = 512
 
 Seed: TypeAlias = int | np.random.Generator | None
 
-OUT_TYPES = (int, str, "numpy", "offset_mapping", "immutable_proto")
+# "immutable_proto" is an older one, which counts places in characters; "proto" does in bytes.
+OUT_TYPES = (int, str, "numpy", "offset_mapping", "proto", "immutable_proto")
 _IGNORED = ("num_threads", "thread_pool")  # everything is done in the caller's thread
 
 
@@ -63,7 +64,7 @@ class Settings(NamedTuple):
         """
         if self.out_type not in OUT_TYPES:
             raise TokenizerError(
-                f"out_type: must be int, str, 'numpy', 'offset_mapping' or 'immutable_proto'; "
+                f"out_type: must be int, str, 'numpy', 'offset_mapping' or 'proto'; "
                 f"got {self.out_type!r:.60}"
             )
         if self.out_type in OUT_TYPES[3:] and not self.plain:

@@ -5,15 +5,16 @@ is not always: upstream adds scores up in float32 from the start of the text, so
 stands decides how sums are rounded, and rounding decides between ways that are nearly equally
 good. Therefore a word is remembered with its `limit`: as long as the sum of the scores before it
 is smaller, no rounding can overturn the choice. Beyond, the word is segmented in place.
-The readable algorithm is `viterbi` in tokenizers_py/unigram.py. Called by segmenters.py.
+The readable algorithm is `viterbi` in tokenizers_py/unigram.py. Called by segmenters.py; many texts
+at once: unigram_texts.py.
 """
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from math import inf
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tokenizers_py.sentencepiece.words import REMEMBERED_LENGTH, WordCutter, WordMemory
 from tokenizers_py.unigram import SCORE_LIMIT, Segmentation, Unigram, read_back, viterbi
@@ -58,17 +59,20 @@ class UnigramWords:
         self.memory = WordMemory(self._solve)
         self._score = {piece_id: score for _, piece_id, score in model.pieces}
         self._score[model.unknown_id] = model.unknown_score
-        self._largest = max(map(abs, self._score.values()))
+        self.largest = max(map(abs, self._score.values()))
 
     def ids(self, text: str) -> list[int]:
-        """Give the ids of a text, as `viterbi` and `finish` give them for the whole of it.
+        """Give the ids of a text, as `viterbi` and `finish` give them for the whole of it."""
+        return self.ids_of(self.cut(text))
+
+    def ids_of(self, words: Sequence[str]) -> list[int]:
+        """Give the ids of a text that is cut into words.
 
         `bound` is never less than the size of the sum so far. It is cheap: a word's scores count
         as if they all had one sign. A block of words in which it passes no limit is given out as
         it is remembered. Where it does, the sum itself is added up, rounded as upstream rounds it;
         most sentences never come to that.
         """
-        words = self.cut(text)
         known = list(map(self.memory.__getitem__, words))
         ids: list[int] = []
         bound = 0.0
@@ -94,14 +98,13 @@ class UnigramWords:
                 bound += most
         return ids
 
-    def _solve(self, text: str) -> Word:
-        """Segment a word by itself and find the limit up to which its choice is sure.
+    def remember(self, word: str, ids: Sequence[int], most: float, limit: float) -> None:
+        """Take over what is known of a word from elsewhere; `ids` are those of its pieces."""
+        scores = tuple(map(self._score.__getitem__, ids))
+        self.memory.remember(word, Word(tuple(ids), scores, most, limit))
 
-        In a sum of size M, n additions go wrong by n * M / 2^24 at most. Two ways through the
-        word, the best and the next, do not change places while their distance, the lead, is more
-        than both go wrong. M is the sum before the word and all that its own scores can add; the
-        best way has as many additions as ids, the next at most as many as there are characters.
-        """
+    def _solve(self, text: str) -> Word:
+        """Segment a word by itself and find the limit up to which its choice is sure."""
         if self.cut.alphabet.isdisjoint(text):  # all is unknown, and there is one way
             places = list(range(1, len(text) + 1))
             found, lead = Segmentation([self.model.unknown_id] * len(text), places, 0.0), inf
@@ -110,10 +113,26 @@ class UnigramWords:
         else:
             return UNSURE
         scores = tuple(map(self._score.__getitem__, found.ids))
-        additions = len(scores) + len(text)
-        sure = min(lead * FLOAT32_STEPS / additions, SCORE_LIMIT) * CAUTION
-        limit = sure - len(text) * self._largest
+        limit = sure_until(lead, len(scores), len(text), self.largest)
         return Word(tuple(self.finish(text, found)), scores, sum(map(abs, scores)), limit)
+
+
+def sure_until(
+    lead: Any, pieces: Any, length: Any, largest: float, least: Callable[[Any, Any], Any] = min
+) -> Any:
+    """Find up to which sum before it a word is cut like this; for arrays, `least` is np.minimum.
+
+    In a sum of size M, n additions go wrong by n * M / 2^24 at most. Two ways through the word, the
+    best and the next, do not change places while their distance, the lead, is more than both go
+    wrong. M is the sum before the word and all that its own scores can add: `length` times the
+    `largest` of the model. The best way has as many additions as pieces, the next at most as many
+    as there are characters.
+
+    >>> round(sure_until(0.01, 2, 6, 10.0)), round(sure_until(5.0, 2, 6, 10.0))
+    (20702, 98940)
+    """
+    sure = least(lead * FLOAT32_STEPS / (pieces + length), SCORE_LIMIT) * CAUTION
+    return sure - length * largest
 
 
 def best_with_lead(text: str, model: Unigram) -> tuple[Segmentation, float]:

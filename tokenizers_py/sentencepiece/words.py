@@ -8,7 +8,7 @@ unigram_words.py and bpe.py.
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ PAIR_TABLE = 2**22  # places in the table of pairs; two pairs in one place only 
 
 _FACTOR, _MASK = np.uint32(40503), np.uint32(PAIR_TABLE - 1)
 
+Codes: TypeAlias = NDArray[np.uint32]
 Solution = TypeVar("Solution")
 
 
@@ -47,7 +48,7 @@ class WordCutter:
         self.alphabet = {SPACE, *(character for piece in pieces for character in piece)}
         self._words = _word_pattern(pieces, self.alphabet - {SPACE})
         self._apart = np.ones(PAIR_TABLE, np.bool_)  # which pairs no piece has side by side
-        self._apart[_pair_places("\n".join(pieces))] = False
+        self._apart[_pair_places(code_row("\n".join(pieces)))] = False
 
     def __call__(self, text: str) -> list[str]:
         """Cut a text into words."""
@@ -58,10 +59,18 @@ class WordCutter:
             return self._between_neighbours(text)
         return words
 
+    def apart(self, codes: Codes) -> NDArray[np.bool_]:
+        """Say for each two neighbours in a row of character codes whether it may be cut there.
+
+        >>> WordCutter(["ab", "bc"]).apart(code_row("abca")).tolist()
+        [False, False, True]
+        """
+        return self._apart[_pair_places(codes)]
+
     def _between_neighbours(self, text: str) -> list[str]:
         words: list[str] = []
         start = 0
-        for end in (np.flatnonzero(self._apart[_pair_places(text)]) + 1).tolist():
+        for end in (np.flatnonzero(self.apart(code_row(text))) + 1).tolist():
             words.append(text[start:end])
             start = end
         words.append(text[start:])
@@ -79,10 +88,14 @@ def _word_pattern(pieces: list[str], alphabet: set[str]) -> "re.Pattern[str]":
     return re.compile(f"[{SPACE}{letters}]+|{unknown}")
 
 
-def _pair_places(text: str) -> NDArray[np.uint32]:
+def code_row(text: str) -> Codes:
+    """Give the codes of a text's characters as an array."""
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+
+
+def _pair_places(codes: Codes) -> Codes:
     """Give each pair of neighbours its place in a table of PAIR_TABLE places."""
-    codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-    places: NDArray[np.uint32] = codes[:-1] * _FACTOR
+    places: Codes = codes[:-1] * _FACTOR
     places += codes[1:]
     places &= _MASK
     return places
@@ -96,8 +109,12 @@ class WordMemory(dict[str, Solution]):
 
     def __missing__(self, word: str) -> Solution:
         solution = self._solve(word)
+        self.remember(word, solution)
+        return solution
+
+    def remember(self, word: str, solution: Solution) -> None:
+        """Keep a solution, if it is of a word that may come again."""
         if len(word) <= REMEMBERED_LENGTH:
             if len(self) >= REMEMBERED_WORDS:
                 self.clear()
             self[word] = solution
-        return solution

@@ -32,6 +32,8 @@ _LONE_SURROGATE = re.compile(
     "[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]"
 )
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 def check_text(text: object, name: str = "text") -> str:
     r"""Return `text` when it is a string of real characters.
@@ -55,6 +57,22 @@ def check_text(text: object, name: str = "text") -> str:
             "which is no text. Was it decoded with errors='surrogateescape'?"
         )
     return text
+
+
+def check_no_surrogates(text: str, name: str = "text") -> None:
+    r"""Raise a TokenizerError for a surrogate, even where two make a pair.
+
+    `check_text` lets pairs pass, because the original joins them (`repair`). The Rust library's
+    texts are UTF-8, which has none.
+
+    >>> check_no_surrogates("\ud83d\ude00")
+    Traceback (most recent call last):
+    tokenizers_py.errors.TokenizerError: text: has the surrogate U+D83D. Decode UTF-16 as such first
+    """
+    if not text.isascii() and (found := _SURROGATE.search(text)):
+        raise TokenizerError(
+            f"{name}: has the surrogate U+{ord(found[0]):04X}. Decode UTF-16 as such first"
+        )
 
 
 def repair(text: str) -> str:

@@ -2,11 +2,11 @@ r"""Where the Unicode of the `tokenizers` library is older or newer than Python'
 
 Unicode grows every year, and each library keeps the tables of the year it was built. The library
 behind Transformers 5 (`tokenizers` 0.23.3) mixes three: its normal forms know Unicode 9, its
-regular expressions (\p{L}, \p{N}) Unicode 16, its lower case Unicode 17. Python and the `regex`
+regular expressions (\p{L}, \p{N}, \w) Unicode 16, its lower case Unicode 17. Python and the `regex`
 package know what they were released with. On the characters between, ids differ. So the profiles
 that follow Transformers 5 take the classes, the lower case and the normal forms from here; a test
 holds them against the library on every code point.
-Used by normalization.py, pre_tokenization.py and other models' tokenizers.
+Used by normalization.py, pre_tokenization.py, calls/added_tokens.py and other models' tokenizers.
 """
 
 import re
@@ -28,6 +28,15 @@ _LETTERS_SINCE_17 = """
 1B168 1D6A6 1DF1F-1DF24 1DF2B-1DF81 1DF90-1DF96 1DFCD-1DFFF 1E6C0-1E6DE 1E6E0-1E6E2 1E6E4-1E6E5
 1E6E7-1E6ED 1E6F0-1E6F4 1E6FE-1E6FF 2B73A-2B73F 2B81E 2CEA2-2CEAD 323B0-33479 3D000-3FC3F"""
 _NUMBERS_SINCE_17 = "11DE0-11DE9 1246F 12475-1247F 12550-12686 16FF4-16FF6"
+# What else stands inside words (marks, for the most part): of Unicode 15 to 16, and later.
+_MARKS_SINCE_15 = """
+0897 0CF3 0ECE 10D69-10D6D 10EFC-10EFF 11241 113B8-113C0 113C2 113C5 113C7-113CA 113CC-113D0
+113D2 113E1-113E2 11F00-11F01 11F03 11F34-11F3A 11F3E-11F42 11F5A 13440 13447-13455 1611E-1612F
+1E08F 1E4EC-1E4EF 1E5EE-1E5EF"""
+_MARKS_SINCE_17 = """
+05C8-05C9 0B53-0B54 1ACF-1AF0 10ECB-10ECF 10EF0-10EFB 11B60-11B67 11DF0 1D127-1D128 1D250-1D252
+1D25B-1D25C 1D25F 1D280-1D281 1E6E3 1E6E6 1E6EE-1E6EF 1E6F5"""
+_NO_DIGITS = "1D2C0-1D2D3"  # numbers since 15 that do not stand inside words
 # Capitals of Unicode 14 to 17: the first of a row, how many, and the first small letter.
 _CAPITALS_SINCE_14 = """
 1C89 1 1C8A, 2C2F 1 2C5F, A7C0 1 A7C1, A7CB 1 264, A7CC 1 A7CD, A7CE 1 A7CF, A7D0 1 A7D1,
@@ -61,6 +70,11 @@ def _ranges(table: str) -> str:
 # Sets for regular expressions of the `regex` package, with its flag V1.
 LETTER = rf"[[\p{{L}}{_ranges(_LETTERS_SINCE_15)}]--[{_ranges(_LETTERS_SINCE_17)}]]"
 NUMBER = rf"[[\p{{N}}{_ranges(_NUMBERS_SINCE_15)}]--[{_ranges(_NUMBERS_SINCE_17)}]]"
+WORD = (
+    rf"[[\w{_ranges(_LETTERS_SINCE_15)}{_ranges(_NUMBERS_SINCE_15)}{_ranges(_MARKS_SINCE_15)}]"
+    rf"--[{_ranges(_LETTERS_SINCE_17)}{_ranges(_NUMBERS_SINCE_17)}{_ranges(_MARKS_SINCE_17)}"
+    rf"{_ranges(_NO_DIGITS)}]]"
+)
 
 NOT_NORMALIZED = re.compile(f"[{_ranges(_NOT_NORMALIZED)}]")
 
