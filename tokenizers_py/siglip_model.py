@@ -37,17 +37,28 @@ class SiglipModel:
 
     def __init__(self, file: FilePath, dummy_prefix: bool) -> None:
         self.data = read_bytes(file)
+        self._dummy_prefix = dummy_prefix
         try:
-            model = read_model(self.data)
-            if not dummy_prefix:
-                model = replace(model, normalizer=replace(model.normalizer, add_dummy_prefix=False))
-            self.table = PieceTable(model)
-            self.decoder = Decoder(model, self.table)
-            encoder = Encoder(model, self.table)
+            self._make()
         except TokenizerError as error:
             raise TokenizerError(f"{file}: {error}") from error
+
+    def _make(self) -> None:
+        model = read_model(self.data)
+        if not self._dummy_prefix:
+            model = replace(model, normalizer=replace(model.normalizer, add_dummy_prefix=False))
+        self.table = PieceTable(model)
+        encoder = Encoder(model, self.table)
+        self.decoder = Decoder(model, self.table)
         self._normalizer, self._segmenter = encoder.normalizer, encoder.segmenter
         self._marks: dict[str, int] = {}  # what was put in front: how many tokens that makes
+
+    def __getstate__(self) -> tuple[bytes, bool]:
+        return self.data, self._dummy_prefix
+
+    def __setstate__(self, state: tuple[bytes, bool]) -> None:
+        self.data, self._dummy_prefix = state
+        self._make()
 
     def ids(self, text: str) -> list[int]:
         """Encode a text."""

@@ -114,11 +114,24 @@ class LowerOutside(Step):
         )
 
 
+# Functions with names, because a tokenizer that holds them can then be pickled.
+def _lower_ascii(character: str) -> str:
+    return character.lower() if character.isascii() else character
+
+
+def _meta_space_is_space(character: str) -> str:
+    return " " if character == META_SPACE else character
+
+
+def _no_punctuation(character: str) -> str:
+    return "" if character in _PUNCTUATION else character
+
+
 LOWER = Lower()
 LOWER_EACH = Characters("lower each character", str.lower)
-LOWER_ASCII = Characters("lower A to Z", lambda c: c.lower() if c.isascii() else c)
-META_SPACE_IS_SPACE = Characters("▁ to space", lambda c: " " if c == META_SPACE else c)
-NO_PUNCTUATION = Characters("no punctuation", lambda c: "" if c in _PUNCTUATION else c)
+LOWER_ASCII = Characters("lower A to Z", _lower_ascii)
+META_SPACE_IS_SPACE = Characters("▁ to space", _meta_space_is_space)
+NO_PUNCTUATION = Characters("no punctuation", _no_punctuation)
 ONE_SPACE = OneSpace()
 SAME = Chain("as given", [])
 
