@@ -20,6 +20,7 @@ from tokenizers_py.calls.added_tokens import AddedToken, TokenFinder
 from tokenizers_py.calls.pieces import ExplainedWord, Piece
 from tokenizers_py.calls.segments import Stretch
 from tokenizers_py.calls.template import Frame, Template
+from tokenizers_py.calls.token_table import check_tokens
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath
 from tokenizers_py.folders.pretrained import PreTrainedTokenizer, TokenizerFiles
@@ -174,8 +175,8 @@ class SiglipTokenizer(PreTrainedTokenizer):
         """
         specials = {token.content for token in self._added.values() if token.special}
         text, waiting, after_special = "", list[str](), False
-        for token in tokens:
-            if check_text(token, "token") in specials:
+        for token in check_tokens(tokens):
+            if token in specials:
                 space = "" if after_special else " "
                 text += space + self._model.decoder.text_of_pieces(waiting) + token
                 waiting = []

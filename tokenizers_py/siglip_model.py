@@ -16,7 +16,7 @@ from tokenizers_py.errors import TokenizerError
 from tokenizers_py.files import FilePath, read_bytes
 from tokenizers_py.lattice import Candidate
 from tokenizers_py.sentencepiece.decoding import Decoder
-from tokenizers_py.sentencepiece.encoder import Encoder
+from tokenizers_py.sentencepiece.encoder import Encoder, checked
 from tokenizers_py.sentencepiece.model_file import read_model
 from tokenizers_py.sentencepiece.piece_table import PieceTable
 from tokenizers_py.sentencepiece.segmenters import UnigramSegmenter
@@ -62,10 +62,11 @@ class SiglipModel:
 
     def ids(self, text: str) -> list[int]:
         """Encode a text."""
-        return self._segmenter.ids(self._normalizer(text))
+        return self._segmenter.ids(self._normalizer(checked(text)))
 
     def pieces(self, text: AlignedText) -> list[Piece]:
         """Encode a text, and say where each token stands."""
+        checked(text.text)
         text = self._normalizer.align(text)
         pieces: list[Piece] = []
         word = -1

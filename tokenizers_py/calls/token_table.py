@@ -154,9 +154,12 @@ class TokenTable:
 
 def check_tokens(tokens: Any) -> list[str]:
     """Return a list of tokens, when it is one."""
-    if isinstance(tokens, str | bytes) or not isinstance(tokens, Iterable):
+    try:
+        found = None if isinstance(tokens, str | bytes) else list(tokens)
+    except TypeError:  # a numpy array without axes says that it can be iterated over, and cannot
+        found = None
+    if found is None:
         raise TokenizerError(f"tokens: must be a list of str; got {type(tokens).__name__}")
-    found = list(tokens)
     for token in found:
         if not isinstance(token, str):
             raise TokenizerError(f"tokens: must be a list of str; it has {token!r:.60}")

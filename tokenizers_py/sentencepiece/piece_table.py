@@ -4,6 +4,8 @@ Made from a read model (model_file.py); used by segmenters.py, calls/decoding.py
 Source: google/sentencepiece 0.2.3, src/model_interface.cc and sentencepiece_processor.cc, Load.
 """
 
+import operator
+
 from tokenizers_py.errors import TokenizerError
 from tokenizers_py.sentencepiece.model_file import PieceType, SentencePieceModel
 
@@ -49,12 +51,14 @@ class PieceTable:
 
     def check(self, number: object) -> int:
         """Return an id that is in the vocabulary."""
-        if isinstance(number, bool) or not hasattr(number, "__index__"):
-            raise TokenizerError(f"id: must be an int; got {type(number).__name__} {number!r:.60}")
-        place = number.__index__()
+        try:
+            place = operator.index(None if isinstance(number, bool) else number)  # type: ignore[arg-type]
+        except TypeError as error:
+            kind = type(number).__name__
+            raise TokenizerError(f"id: must be an int; got {kind} {number!r:.60}") from error
         if not 0 <= place < len(self.pieces):
             raise TokenizerError(f"id: must be from 0 to {len(self.pieces) - 1}; got {place}")
-        return int(place)
+        return place
 
     def _named(self, piece: str, kind: PieceType) -> int:
         number = self.id(piece)
