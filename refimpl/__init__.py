@@ -5,18 +5,18 @@
 512
 
 Names are loaded when they are first used, so that `import refimpl` costs next to nothing. Start
-reading at graph/clip.py (the model), ops.py (the operations) and models.py (the classes).
+reading at graph/clip.py (the model), ops.py (the operations) and models/ (the classes).
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from refimpl.classification import CLIPForImageClassification
     from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
     from refimpl.errors import InputError
     from refimpl.images.clip import CLIPFeatureExtractor, CLIPImageProcessor
     from refimpl.models import (
+        CLIPForImageClassification,
         CLIPModel,
         CLIPTextModel,
         CLIPTextModelWithProjection,
@@ -44,7 +44,7 @@ _HOME = {
     "BertTokenizerFast": "tokenizers_py",
     "CLIPConfig": "refimpl.configs",
     "CLIPFeatureExtractor": "refimpl.images.clip",
-    "CLIPForImageClassification": "refimpl.classification",
+    "CLIPForImageClassification": "refimpl.models",
     "CLIPImageProcessor": "refimpl.images.clip",
     "CLIPModel": "refimpl.models",
     "CLIPProcessor": "refimpl.processing",

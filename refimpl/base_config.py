@@ -1,6 +1,6 @@
 """What every config has: frozen fields, unknown fields kept, JSON in and out, values checked.
 
-Base of the families' configs in configs.py; the graph reads configs and holds no number of its
+Base of the families' configs in configs/; the graph reads configs and holds no number of its
 own. Fields that we do not know (a hub file has dozens of generation settings) are kept in `extra`,
 can be read as attributes, and are written back on save.
 

@@ -1,18 +1,47 @@
 """Checking what callers hand to a model: one clear error instead of a wrong or cryptic result.
 
-Called by models.py before the graph runs; the graph itself trusts its inputs.
+Called by models/ before the graph runs; the graph itself trusts its inputs.
 """
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from refimpl.configs import CLIPTextConfig, CLIPVisionConfig
 from refimpl.errors import InputError
 from refimpl.shapes import Array, Bool, Float, Int, Num
 
 
-def check_ids(cfg: CLIPTextConfig, input_ids: Any) -> Int[Array, "B L"]:
+@runtime_checkable
+class TextSizes(Protocol):
+    """What the checks read of a text tower's config."""
+
+    @property
+    def vocab_size(self) -> int:
+        """How many token ids there are, V."""
+
+    @property
+    def max_position_embeddings(self) -> int:
+        """How many positions there are."""
+
+
+@runtime_checkable
+class PictureSizes(Protocol):
+    """What the checks read of an image tower's config."""
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of a picture, C."""
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of a picture in pixels."""
+
+    @property
+    def patch_size(self) -> int:
+        """Height and width of a patch in pixels."""
+
+
+def check_ids(cfg: TextSizes, input_ids: Any) -> Int[Array, "B L"]:
     """Return token ids as (B, L) of int64; one text may come without the batch axis.
 
     Raises:
@@ -37,7 +66,7 @@ def check_ids(cfg: CLIPTextConfig, input_ids: Any) -> Int[Array, "B L"]:
 
 
 def check_position_ids(
-    cfg: CLIPTextConfig, position_ids: Any, shape: tuple[int, ...]
+    cfg: TextSizes, position_ids: Any, shape: tuple[int, ...]
 ) -> Int[Array, "#B L"] | None:
     """Return position ids as (1, L) or (B, L) of int64, or None if there are none."""
     if position_ids is None:
@@ -69,7 +98,7 @@ def check_attention_mask(mask: Any, shape: tuple[int, ...]) -> Bool[Array, "B L"
 
 
 def check_pixels(
-    cfg: CLIPVisionConfig, pixel_values: Any, dtype: np.dtype[Any], interpolate: bool
+    cfg: PictureSizes, pixel_values: Any, dtype: np.dtype[Any], interpolate: bool
 ) -> Float[Array, "B C Y X"]:
     """Return pixels as (B, channels, height, width) in the model's dtype.
 
@@ -110,7 +139,7 @@ def check_labels(labels: Any, logits: Num[Array, "B N"]) -> Num[Array, "..."]:
     return array
 
 
-def _check_picture_size(cfg: CLIPVisionConfig, height: int, width: int, interpolate: bool) -> None:
+def _check_picture_size(cfg: PictureSizes, height: int, width: int, interpolate: bool) -> None:
     size, patch = cfg.image_size, cfg.patch_size
     if not interpolate and (height, width) != (size, size):
         raise InputError(

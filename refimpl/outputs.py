@@ -2,7 +2,7 @@
 
 An output can be read by attribute, by name in brackets, by position, and unpacked. Fields that
 are None are absent from the tuple and from the names, as in Transformers.
-Returned by models.py.
+Returned by models/.
 """
 
 from collections.abc import Iterator

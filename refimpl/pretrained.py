@@ -1,6 +1,6 @@
 """What all model classes share: weights from a config, from a folder, and back into one.
 
-Base of the classes in models.py. The graph knows nothing of it: this is the object that keeps a
+Base of the classes in models/. The graph knows nothing of it: this is the object that keeps a
 config, a parameter tree and an interpreter together for a user.
 """
 

@@ -1,7 +1,7 @@
 """CLIP's processor: a tokenizer and an image processor in one call.
 
 The tokenizer is tokenizers_py's, the image processor images/clip.py's; this file only splits the
-arguments and joins the results. The models (models.py) take what comes out as `model(**batch)`.
+arguments and joins the results. The models (models/) take what comes out as `model(**batch)`.
 """
 
 import inspect

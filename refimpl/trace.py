@@ -1,6 +1,6 @@
 """Watching the graph: an interpreter that records what another one computes.
 
-`Record` wraps any interpreter and keeps the named intermediates; models.py takes upstream's
+`Record` wraps any interpreter and keeps the named intermediates; models/ takes upstream's
 `hidden_states` and `attentions` from it, and so will every tool that compares two runs.
 
 Names are dotted: the node's path in the checkpoint, then the point, for example

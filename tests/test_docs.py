@@ -8,8 +8,7 @@ import pytest
 import tiny
 
 from refimpl import ops
-from refimpl.classification import CLIPForImageClassification
-from refimpl.models import CLIPModel
+from refimpl.models import CLIPForImageClassification, CLIPModel
 from refimpl.trace import Record
 
 ROOT = Path(__file__).parents[1]

@@ -9,5 +9,5 @@ names.py               the spellings of tensor names; does the file fit the mode
 Nothing in this folder runs code from a checkpoint, unpickles, or follows a path that a checkpoint
 names outside its own folder. Every file that cannot be used ends in one
 `refimpl.errors.InputError`. Reading order: folder.py, then names.py. What the tensors become is
-refimpl/params.py; the classes with `from_pretrained` are in refimpl/models.py.
+refimpl/params.py; the classes with `from_pretrained` are in refimpl/models/.
 """

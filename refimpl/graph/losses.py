@@ -1,6 +1,6 @@
 """Losses, as pure functions over the operations.
 
-Called by models.py when `return_loss` or `labels` is given.
+Called by models/ when `return_loss` or `labels` is given.
 Source: Radford et al. 2021 (arXiv:2103.00020), figure 3; Transformers 5.23, loss/loss_utils.py.
 """
 

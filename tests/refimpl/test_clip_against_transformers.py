@@ -16,9 +16,9 @@ from clip_cases import (
 )
 from comparing import assert_close
 
-from refimpl.classification import CLIPForImageClassification
 from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from refimpl.models import (
+    CLIPForImageClassification,
     CLIPModel,
     CLIPTextModel,
     CLIPTextModelWithProjection,

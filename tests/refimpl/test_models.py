@@ -12,10 +12,10 @@ from clip_cases import config_values, make_ids, make_pixels
 from comparing import assert_close
 
 from refimpl import ops
-from refimpl.classification import CLIPForImageClassification
 from refimpl.configs import CLIPConfig
 from refimpl.errors import InputError
 from refimpl.models import (
+    CLIPForImageClassification,
     CLIPModel,
     CLIPTextModel,
     CLIPTextModelWithProjection,

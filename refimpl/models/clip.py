@@ -20,6 +20,7 @@ from typing import Any
 from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from refimpl.errors import InputError
 from refimpl.graph import clip, losses
+from refimpl.models.clip_towers import ClipModelBase
 from refimpl.outputs import (
     BaseModelOutputWithPooling,
     CLIPOutput,
@@ -28,7 +29,6 @@ from refimpl.outputs import (
     ModelOutput,
 )
 from refimpl.shapes import Array, Float
-from refimpl.towers import ClipModelBase
 
 
 class CLIPTextModel(ClipModelBase[CLIPTextConfig, clip.TextModel]):

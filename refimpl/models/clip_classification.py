@@ -1,6 +1,6 @@
 """CLIP's image tower with a classification head, and its three losses.
 
-Beside models.py, over graph/clip.py (`classify`) and graph/losses.py.
+Beside clip.py, over graph/clip.py (`classify`) and graph/losses.py.
 """
 
 from typing import Any
@@ -11,9 +11,9 @@ from refimpl.configs import CLIPConfig
 from refimpl.errors import InputError
 from refimpl.graph import clip, losses
 from refimpl.inputs import check_labels
+from refimpl.models.clip_towers import ClipModelBase
 from refimpl.outputs import ImageClassifierOutput
 from refimpl.shapes import Array, Float
-from refimpl.towers import ClipModelBase
 
 
 class CLIPForImageClassification(ClipModelBase[CLIPConfig, clip.ImageClassifier]):

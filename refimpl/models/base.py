@@ -1,0 +1,89 @@
+"""What the model classes share: running a tower while watching it, and giving results back.
+
+Over pretrained.py (weights in and out) and trace.py; the families' classes stand beside this file.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from refimpl.graph.interface import Ops
+from refimpl.outputs import ModelOutput
+from refimpl.pretrained import ConfigT, PreTrainedModel, TreeT
+from refimpl.shapes import Array
+from refimpl.trace import Record
+
+OutputT = TypeVar("OutputT", bound=ModelOutput)
+ResultT = TypeVar("ResultT")
+
+
+class Watch(NamedTuple):
+    """Names of the tapped values that upstream returns beside a tower's result.
+
+    Attributes:
+        hidden_states: what goes into the first layer, then each layer's output.
+        attentions: each layer's attention probabilities.
+        cross_attentions: the same of each layer's cross attention, where it has one.
+    """
+
+    hidden_states: Sequence[str]
+    attentions: Sequence[str]
+    cross_attentions: Sequence[str] = ()
+
+
+class Watched(NamedTuple):
+    """The watched values of one run; None for what was not asked for."""
+
+    hidden_states: tuple[Array, ...] | None
+    attentions: tuple[Array, ...] | None
+    cross_attentions: tuple[Array, ...] | None
+
+
+class ModelBase(PreTrainedModel[ConfigT, TreeT]):
+    """How the classes run a tower and give back its results."""
+
+    def _watched(
+        self,
+        run: Callable[[Ops], ResultT],
+        watch: Watch,
+        states: bool | None,
+        attentions: bool | None,
+    ) -> tuple[ResultT, Watched]:
+        """Run a tower, and take the hidden states and attentions from its taps.
+
+        Args:
+            run: the tower, given an interpreter.
+            watch: the names of the values.
+            states: whether hidden states are wanted; None asks the config.
+            attentions: whether attention probabilities are wanted; None asks the config.
+        """
+        want_states = self.config.output_hidden_states if states is None else states
+        want_probs = self.config.output_attentions if attentions is None else attentions
+        wanted = {
+            *(watch.hidden_states if want_states else ()),
+            *((*watch.attentions, *watch.cross_attentions) if want_probs else ()),
+        }
+        values: dict[str, Array] = {}
+        result = run(Record(self.ops, values, wanted.__contains__) if wanted else self.ops)
+
+        def found(names: Sequence[str], asked: bool) -> tuple[Array, ...] | None:
+            return tuple(values[name] for name in names if name in values) if asked else None
+
+        return result, Watched(
+            found(watch.hidden_states, want_states),
+            found(watch.attentions, want_probs),
+            found(watch.cross_attentions, want_probs and bool(watch.cross_attentions)),
+        )
+
+    def _returned(self, output: OutputT, return_dict: bool | None) -> OutputT | tuple[Any, ...]:
+        """Give back the named output, or the tuple if that is asked for."""
+        named = self.config.return_dict if return_dict is None else return_dict
+        return output if named else output.to_tuple()
+
+
+def encoder_watch(path: str, layers: int) -> Watch:
+    """Names of the watched values of a tower that is made of graph/encoder.py's blocks."""
+    at = [f"{path}.encoder.layers.{index}" for index in range(layers)]
+    return Watch(
+        hidden_states=[f"{path}.encoder.input", *(f"{each}.output" for each in at)],
+        attentions=[f"{each}.self_attn.probs" for each in at],
+    )
