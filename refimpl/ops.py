@@ -9,6 +9,7 @@ computed in the dtype of the weights, float32 or float64. (A little longer than 
 every operation stands in one place.)
 """
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -188,13 +189,14 @@ def attention(
     heads: int,
     mask: Mask,
     scale: float,
+    head_mask: Float[Array, " H"] | None = None,
     tap: Tap = tap,
 ) -> Float[Array, "B L D"]:
     """Scaled dot-product attention with several heads.
 
-    Per head: scores = scale · q kᵀ; probs = softmax(scores) over the keys that the mask shows;
-    context = probs v. Head h owns columns h·K to (h+1)·K, K = D / heads. Taps: `scores` (before
-    the mask), `probs`, `context`.
+    Per head: scores = scale · q kᵀ + bias; probs = softmax(scores) over the keys that the mask
+    shows, times the head's number in `head_mask`; context = probs v. Head h owns columns h·K to
+    (h+1)·K, K = D / heads. Taps: `scores` (before anything is hidden), `probs`, `context`.
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2; masked rows as in
             Transformers 5.23, modeling_clip.py, eager_attention_forward.
@@ -205,11 +207,16 @@ def attention(
     q, k, v = (_split_heads(x, heads) for x in (q, k, v))  # (B, H, L, K)
     scores = q @ k.swapaxes(2, 3)  # (B, H, L, S)
     scores *= scale
+    if mask.bias is not None:
+        scores += mask.bias
     scores = tap(p, "scores", scores)
     visible = _visible(mask, scores.shape[2], scores.shape[3])
     if visible is not None:
         scores = np.where(visible, scores, np.finfo(scores.dtype).min)
-    probs = tap(p, "probs", softmax(scores))
+    probs = softmax(scores)
+    if head_mask is not None:
+        probs *= head_mask[:, None, None]
+    probs = tap(p, "probs", probs)
     context = (probs @ v).swapaxes(1, 2)  # (B, L, H, K)
     return tap(p, "context", context.reshape(shape))
 
@@ -222,13 +229,14 @@ def _split_heads(x: Float[Array, "B L D"], heads: int) -> Float[Array, "B H L K"
 
 def _visible(mask: Mask, queries: int, keys: int) -> Bool[Array, "#B 1 #L S"] | None:
     """Draw the mask: true where a query may see a key; None where nothing is hidden."""
-    visible: Array | None = None
+    parts: list[Array] = []
     if mask.causal:
-        visible = np.tri(queries, keys, keys - queries, dtype=bool)[None, None]
+        parts.append(np.tri(queries, keys, keys - queries, dtype=bool)[None, None])
     if mask.key_padding is not None:
-        padding = mask.key_padding[:, None, None, :]
-        visible = padding if visible is None else visible & padding
-    return visible
+        parts.append(mask.key_padding[:, None, None, :])
+    if mask.visible is not None:
+        parts.append(mask.visible[:, None])
+    return functools.reduce(np.logical_and, parts) if parts else None
 
 
 def softmax(x: Float[Array, "*b N"]) -> Float[Array, "*b N"]:
@@ -287,6 +295,11 @@ def l2_normalize(x: Float[Array, "*b E"]) -> Float[Array, "*b E"]:
 def exp(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
     """Exponential of each element."""
     return np.exp(x)
+
+
+def tanh(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """Hyperbolic tangent of each element: what the poolers of BERT and ViT end with."""
+    return np.tanh(x)
 
 
 def log_softmax(x: Float[Array, "*b N"]) -> Float[Array, "*b N"]:

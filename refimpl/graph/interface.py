@@ -20,14 +20,20 @@ class Mask:
 
     Attributes:
         causal: query i sees keys 0..i only.
-        key_padding: (B, L) of bool, true where a key may be seen; None hides no key.
+        key_padding: (B, S) of bool, true where a key may be seen; None hides no key.
+        visible: (B, L, S) of bool, the same for each query on its own.
+        bias: (B or 1, H or 1, L, S), added to the scaled scores before anything is hidden.
 
-    A row that sees no key at all spreads its attention evenly over all L keys, as Transformers
+    With a cache of S − L past keys the causal mask lets query i see keys 0..S − L + i.
+
+    A row that sees no key at all spreads its attention evenly over all S keys, as Transformers
     5.23 (eager) does.
     """
 
     causal: bool = False
     key_padding: Array | None = None
+    visible: Array | None = None
+    bias: Array | None = None
 
 
 @runtime_checkable
@@ -92,6 +98,7 @@ class Ops(Protocol):
         heads: int,
         mask: Mask,
         scale: float,
+        head_mask: Array | None = None,
         tap: Tap = ...,
     ) -> Array:
         """Scaled dot-product attention with several heads."""
@@ -110,6 +117,9 @@ class Ops(Protocol):
 
     def exp(self, x: Array) -> Array:
         """Exponential of each element."""
+
+    def tanh(self, x: Array) -> Array:
+        """Hyperbolic tangent of each element."""
 
     def log_softmax(self, x: Array) -> Array:
         """Logarithm of the softmax over the last axis."""
