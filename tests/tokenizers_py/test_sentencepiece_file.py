@@ -1,8 +1,6 @@
 """The `.model` file, judged by sentencepiece: what it reads we read, what it refuses we refuse."""
 
 import dataclasses
-import functools
-import io
 import math
 import struct
 
@@ -10,6 +8,18 @@ import pytest
 import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spm_files import (
+    BYTES,
+    PIECES,
+    agree,
+    field,
+    ours,
+    part,
+    piece,
+    small,
+    theirs,
+    trained,
+)
 from spm_models import RELEASED, released
 
 from tokenizers_py.errors import TokenizerError
@@ -22,78 +32,7 @@ from tokenizers_py.sentencepiece.model_file import (
     read_model,
     write_model,
 )
-from tokenizers_py.sentencepiece.processor import SentencePieceProcessor
 from tokenizers_py.sentencepiece.protobuf import write_varint
-
-RULES = "41\t61\nFB01\t66 69\n65 301\tE9\n9\t20\n7F\n"
-LINES = ["hello world", "ab ba abc", "héllo", " a b a b", "cab", "bac low lower", "ﬁn A"]
-TEXTS = ["hello world", "  A ﬁn  cafe\u0301 ab\t ba ", "lower abc \x7f", "x<u>y<x>"]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Small models of each type, made by upstream."""
-    table = tmp_path_factory.mktemp("rules") / "rules.tsv"
-    table.write_text(RULES)
-
-    @functools.cache
-    def train(model_type, **options):
-        file = io.BytesIO()
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(LINES * 50),
-            model_writer=file,
-            model_type=model_type,
-            normalization_rule_tsv=str(table),
-            user_defined_symbols="<u>",
-            minloglevel=2,
-            **{"vocab_size": 24, "hard_vocab_limit": False, **options},
-        )
-        return file.getvalue()
-
-    return train
-
-
-def seen(sp):
-    """Everything about a loaded model that upstream and we can both tell."""
-    everything = range(sp.get_piece_size())
-    return {
-        "pieces": [sp.id_to_piece(number) for number in everything],
-        "scores": repr([sp.get_score(number) for number in everything]),
-        "kinds": [
-            (sp.is_unknown(n), sp.is_control(n), sp.is_unused(n), sp.is_byte(n)) for n in everything
-        ],
-        "special": (sp.unk_id(), sp.bos_id(), sp.eos_id(), sp.pad_id()),
-        "ids": (ids := [sp.encode(text) for text in TEXTS]),
-        "decoded": [sp.decode(row) for row in ids],
-        "file": sp.serialized_model_proto(),
-    }
-
-
-def theirs(data):
-    """Say what upstream sees, or None: it may refuse a file at once or choke on it later."""
-    try:
-        return seen(sentencepiece.SentencePieceProcessor(model_proto=data))
-    except (RuntimeError, UnicodeDecodeError):
-        return None
-
-
-def ours(data):
-    try:
-        return seen(SentencePieceProcessor(model_proto=data))
-    except TokenizerError as error:
-        return str(error)
-
-
-def agree(data):
-    """Upstream and we see the same, or both refuse; return our reason where only we do."""
-    want, got = theirs(data), ours(data)
-    if want is None:
-        assert isinstance(got, str), "upstream refuses this, and we do not"
-        return None
-    if isinstance(got, str):
-        return got
-    assert got == want
-    return None
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -112,7 +51,7 @@ def test_released_models_are_read_and_written_byte_for_byte(name):
 
 
 @pytest.mark.parametrize("model_type", ["unigram", "bpe", "char", "word"])
-def test_every_trained_type_is_read_and_written(trained, model_type, tmp_path):
+def test_every_trained_type_is_read_and_written(model_type, tmp_path):
     data = trained(model_type)
     model = read_model(data)
     assert model.trainer.model_type == model_type and write_model(model) == data
@@ -121,7 +60,7 @@ def test_every_trained_type_is_read_and_written(trained, model_type, tmp_path):
     assert agree(data) is None
 
 
-def test_what_the_trainer_was_told_is_in_its_part(trained):
+def test_what_the_trainer_was_told_is_in_its_part():
     """Every field that its options can set is read back, each with a value unlike its default."""
     told = {
         "vocab_size": 25, "character_coverage": 0.99, "input_sentence_size": 9999999999,
@@ -143,7 +82,7 @@ def test_what_the_trainer_was_told_is_in_its_part(trained):
     assert spec.control_symbols == ("<x>",) and spec.user_defined_symbols == ("<u>",)
 
 
-def test_the_flags_of_the_normaliser_are_read(trained):
+def test_the_flags_of_the_normaliser_are_read():
     spec = read_model(trained("bpe", add_dummy_prefix=False)).normalizer
     assert (spec.add_dummy_prefix, spec.remove_extra_whitespaces) == (False, True)
     spec = read_model(trained("bpe", remove_extra_whitespaces=False)).normalizer
@@ -151,36 +90,11 @@ def test_the_flags_of_the_normaliser_are_read(trained):
     assert spec.name == "user_defined" and spec.precompiled_charsmap
 
 
-PIECES = (
-    SentencePiece("<unk>", 0.0, PieceType.UNKNOWN),
-    SentencePiece("▁", -2.0),
-    SentencePiece("a", -1.0),
-    SentencePiece("<c>", 0.0, PieceType.CONTROL),
-)
-BYTES = tuple(SentencePiece(f"<0x{byte:02X}>", 0.0, PieceType.BYTE) for byte in range(256))
-
-
-def small(*more, **trainer):
-    return write_model(SentencePieceModel((*PIECES, *more), TrainerSpec(**trainer)))
-
-
 @pytest.mark.parametrize("model_type", ["unigram", "bpe", "char", "word"])
 def test_a_model_of_ours_loads_upstream(model_type):
     assert theirs(small(model_type=model_type)) is not None
     assert agree(small(model_type=model_type)) is None
     assert agree(small(*BYTES, byte_fallback=True, model_type=model_type)) is None
-
-
-def field(number, wire, payload=b""):
-    return write_varint(number << 3 | wire) + payload
-
-
-def part(number, content):
-    return field(number, 2, write_varint(len(content)) + content)
-
-
-def piece(text=b"b", rest=b"\x15\0\0\x80\xbf"):
-    return part(1, part(1, text) + rest)
 
 
 GROUP = field(9, 3) + field(2, 0, b"\x05") + field(9, 4)
@@ -367,74 +281,6 @@ def test_errors_say_which_file_and_where(tmp_path):
         small(SentencePiece("b", 1e39))
     with pytest.raises(TokenizerError, match="no such file"):
         read_model(tmp_path / "none.model")
-
-
-KNOWN_REFUSALS = (
-    "charsmap: the replacement",
-    "charsmap: a rule ends inside",
-    "charsmap: a rule has",
-)
-
-
-def change_and_compare(data, changes):
-    """Agree everywhere but for charsmaps that would turn text into what is no text (or loops)."""
-    refused = 0
-    for changed in changes:
-        reason = agree(changed)
-        if reason is not None:
-            assert any(known in reason for known in KNOWN_REFUSALS), reason
-            refused += 1
-    assert refused <= len(data) // 20
-
-
-def truncations(data, step=1):
-    return (data[:end] for end in range(1, len(data), step))
-
-
-def single_byte_changes(data, values):
-    for place, byte in enumerate(data):
-        for value in sorted({value & 0xFF for value in values(place, byte)} - {byte}):
-            yield data[:place] + bytes([value]) + data[place + 1 :]
-
-
-def without_empty_units(data):
-    """Where the bytes are that mean something: not the unused units of the trie."""
-    return [
-        place for place in range(len(data)) if data[max(0, place - 3) : place + 4].strip(b"\x80\0")
-    ]
-
-
-@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
-def test_every_truncation_and_a_change_of_every_byte(trained, model_type):
-    data = trained(model_type)
-    change_and_compare(data, truncations(data, 5))
-    one = [1, 0x80, 0x08, 0xFF]
-    busy = set(without_empty_units(data))
-    changes = single_byte_changes(data, lambda i, b: [b ^ one[i % 4]] if i in busy else [])
-    change_and_compare(data, changes)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model_type", ["unigram", "bpe", "char", "word"])
-def test_every_truncation_and_eight_changes_of_every_byte(trained, model_type):
-    data = (
-        trained(model_type, denormalization_rule_tsv="")
-        if model_type == ""
-        else trained(model_type)
-    )
-    change_and_compare(data, truncations(data))
-    changes = single_byte_changes(
-        data, lambda _, b: [0, 255, b + 1, b - 1, b ^ 128, b ^ 32, b ^ 8, b ^ 4]
-    )
-    change_and_compare(data, changes)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=60), st.binary(max_size=40))
-def test_any_bytes_end_in_upstreams_result(data, more):
-    agree(small() + data)
-    agree(small() + part(2, data) + part(3, more))
-    agree(small() + part(1, data + more))
 
 
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
