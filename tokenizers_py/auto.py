@@ -57,6 +57,7 @@ class AutoTokenizer:
         revision: str | None = None,
         cache_dir: FilePath | None = None,
         local_files_only: bool = False,
+        token: str | bool | None = None,
         **overrides: Any,
     ) -> PreTrainedTokenizer:
         """Read a tokenizer; arguments as of PreTrainedTokenizer.from_pretrained.
@@ -69,6 +70,7 @@ class AutoTokenizer:
             revision=revision,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
+            token=token,
         )
         files = read_folder(folder)
         name = tokenizer_class(files)

@@ -1,25 +1,34 @@
-"""A checkpoint is a folder: config.json beside model.safetensors, or beside shards and an index.
+"""A checkpoint is a folder: config.json beside weights in one of several formats.
 
     config = read_config(folder)
     tensors = read_weights(folder)
     write_folder(folder, config, tensors)
 
-The path of a .safetensors file stands for that file with the config.json beside it. Names are as
-the files spell them; names.py brings them to the model's spelling. Pickled weights
-(pytorch_model.bin) are never opened. Where the folder comes from a hub: hub.py.
+The path of a weight file stands for that file with the config.json beside it. Names are as the
+files spell them; names.py brings them to the model's spelling. In a folder the first of these is
+read, whatever else lies there:
+
+    model.safetensors, or shards with model.safetensors.index.json
+    open_clip_model.safetensors
+    pytorch_model.bin, or shards with pytorch_model.bin.index.json
+    open_clip_pytorch_model.bin
+    flax_model.msgpack
+
+Readers: safetensors_file.py, torch_file.py (no pickle is ever executed), msgpack_file.py, and
+npz_file.py for the path of a single .npz. Shards: shards.py. Where a folder comes from a hub:
+hub.py.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from refimpl.checkpoints.names import shortened
-from refimpl.checkpoints.safetensors_file import (
-    read_safetensors,
-    read_safetensors_header,
-    write_safetensors,
-)
+from refimpl.checkpoints.msgpack_file import read_flax_msgpack
+from refimpl.checkpoints.npz_file import read_npz
+from refimpl.checkpoints.safetensors_file import read_safetensors, write_safetensors
+from refimpl.checkpoints.shards import read_shards
+from refimpl.checkpoints.torch_file import read_torch_file
 from refimpl.errors import InputError
 from refimpl.files import make_folder
 from refimpl.shapes import Array, Shaped
@@ -38,18 +47,31 @@ __all__ = [
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
-_OTHER_WEIGHTS = (
+_IN_A_FOLDER = (
+    WEIGHTS_NAME,
+    INDEX_NAME,
+    "open_clip_model.safetensors",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
-    "tf_model.h5",
+    "open_clip_pytorch_model.bin",
     "flax_model.msgpack",
 )
+_REFUSED = ("tf_model.h5",)
 _MAX_CONFIG_BYTES = 16 * 2**20  # 21 000 class names, twice, are about 2 MB
-_MAX_INDEX_BYTES = 32 * 2**20
 _HOW_TO_CONVERT = (
     "load it once with Transformers and call model.save_pretrained(folder), which writes "
     + WEIGHTS_NAME
 )
+_READERS: Mapping[str, Callable[[Path], dict[str, Array]]] = {
+    ".safetensors": read_safetensors,
+    ".bin": read_torch_file,
+    ".pt": read_torch_file,
+    ".pth": read_torch_file,
+    ".ckpt": read_torch_file,
+    ".npz": read_npz,
+    ".msgpack": read_flax_msgpack,
+    ".index.json": read_shards,
+}
 
 
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -74,28 +96,18 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Shaped[Array, "..."]]:
-    """Read every tensor of a checkpoint: a folder, or one weight file.
+    """Read every tensor of a checkpoint: a folder, one weight file, or the index of shards.
 
     A folder that holds both one file and an index is read from the one file, as upstream does.
 
     Raises:
         InputError: no such folder, no weights in it, only weights of another format, a file that
-            breaks a rule (safetensors_header.py), or an index that does not fit its shards.
+            breaks a rule of its format, or an index that does not fit its shards.
     """
     folder, file = _locate(path)
-    if file is not None:
-        return read_safetensors(file)
-    if os.path.exists(folder / WEIGHTS_NAME):
-        return read_safetensors(folder / WEIGHTS_NAME)
-    if os.path.exists(folder / INDEX_NAME):
-        return _read_shards(folder)
-    others = [name for name in _OTHER_WEIGHTS if os.path.exists(folder / name)]
-    if others:
-        raise InputError(
-            f"{folder}: only safetensors weights are read, and here is only {', '.join(others)}: "
-            + _HOW_TO_CONVERT
-        )
-    raise InputError(f"{folder}: no weights here: neither {WEIGHTS_NAME} nor {INDEX_NAME}")
+    if file is None:
+        file = _weights_in(folder)
+    return _READERS[_ending(file)](file)
 
 
 def _locate(path: str | os.PathLike[str]) -> tuple[Path, Path | None]:
@@ -105,59 +117,29 @@ def _locate(path: str | os.PathLike[str]) -> tuple[Path, Path | None]:
         return place, None
     if not os.path.exists(place):
         raise InputError(f"{str(place)!r}: there is no such folder or file")
-    if place.suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack"):
-        raise InputError(f"{place}: only safetensors weights are read: {_HOW_TO_CONVERT}")
-    if place.suffix != ".safetensors":
-        raise InputError(f"{place}: neither a folder nor a .safetensors file")
+    if place.suffix == ".h5":
+        raise InputError(f"{place}: TensorFlow's weights are not read: {_HOW_TO_CONVERT}")
+    if _ending(place) not in _READERS:
+        endings = " ".join(_READERS)
+        raise InputError(f"{place}: neither a folder nor a file of weights ({endings})")
     return place.parent, place
 
 
-def _read_shards(folder: Path) -> dict[str, Shaped[Array, "..."]]:
-    planned = _read_index(folder / INDEX_NAME)
-    problems = []
-    found: dict[str, str] = {}
-    for shard in sorted(set(planned.values())):
-        if not os.path.exists(folder / shard):
-            problems.append(f"{shard}: there is no such file")
-            continue
-        for name in read_safetensors_header(folder / shard).tensors:
-            if name in found:
-                problems.append(f"{name}: stands in two shards, {found[name]} and {shard}")
-            elif planned.get(name) != shard:
-                problems.append(f"{name}: is in {shard}, but the index does not say so")
-            found[name] = shard
-    problems += [
-        f"{name}: is not in {shard}, but the index says so"
-        for name, shard in planned.items()
-        if name not in found and os.path.exists(folder / shard)
-    ]
-    if problems:
-        listing = "\n".join(f"  {line}" for line in shortened(problems))
-        raise InputError(f"{folder / INDEX_NAME}: does not fit its shards\n{listing}")
-    tensors: dict[str, Array] = {}
-    for shard in sorted(set(planned.values())):
-        tensors |= read_safetensors(folder / shard)
-    return tensors
+def _ending(file: Path) -> str:
+    return ".index.json" if file.name.endswith(".index.json") else file.suffix
 
 
-def _read_index(path: Path) -> dict[str, str]:
-    """Read which shard holds which tensor."""
-    index = read_json(path, _MAX_INDEX_BYTES)
-    planned = index.get("weight_map") if isinstance(index, dict) else None
-    if not isinstance(planned, dict) or not planned:
-        raise InputError(f"{path}: needs a weight_map from tensor names to file names")
-    for name, shard in planned.items():
-        if not isinstance(shard, str) or not _is_plain_file_name(shard):
-            raise InputError(
-                f"{path}: {name!r} must be in a .safetensors file of this folder, "
-                f"got {str(shard)[:80]!r}"
-            )
-    return planned
-
-
-def _is_plain_file_name(name: str) -> bool:
-    """Tell a name that can only lie in the folder itself, on every system, from any other."""
-    return name.endswith(".safetensors") and not any(sign in name for sign in "/\\:\0")
+def _weights_in(folder: Path) -> Path:
+    for name in _IN_A_FOLDER:
+        if os.path.exists(folder / name):
+            return folder / name
+    refused = [name for name in _REFUSED if os.path.exists(folder / name)]
+    if refused:
+        raise InputError(
+            f"{folder}: TensorFlow's weights are not read, and here is only {refused[0]}: "
+            + _HOW_TO_CONVERT
+        )
+    raise InputError(f"{folder}: no weights here: none of {', '.join(_IN_A_FOLDER)}")
 
 
 def write_config(folder: str | os.PathLike[str], config: Mapping[str, Any]) -> None:

@@ -14,12 +14,15 @@ CLIPTextModelWithProjection,                with prefix: text_model.… and text
   CLIPVisionModelWithProjection               vision_model.… and visual_projection.weight
 CLIPForImageClassification                  with prefix: vision_model.… and classifier.…
 ChineseCLIPTextModel                        no prefix in any version, and pooler.dense.…
+BertModel, RobertaModel, ViTModel and kin   no prefix in any version; a model with a task's head has
+                                              it: bert.…, vit.…, beside classifier.…, cls.…
 VisionTextDualEncoderModel                  vision_model.… once; version 4 writes
                                               vision_model.vision_model.… for a CLIP tower
 
 Version 4 writes every CLIP and SigLIP tower with its prefix. Files from before 4.31 also hold the
 integer buffers …embeddings.position_ids; DataParallel puts `module.` before every name; BERT files
-that came from TensorFlow call a norm's weight and bias gamma and beta.
+that came from TensorFlow call a norm's weight and bias gamma and beta. ViT's two spellings are in
+vit_names.py.
 
 Every function here is pure: the caller's dict and arrays are never changed. Called by
 refimpl/pretrained.py; the reader is folder.py.
@@ -29,12 +32,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
+from refimpl.checkpoints.vit_names import gated_in_one, version_4
 from refimpl.errors import InputError
 from refimpl.shapes import Array, Shaped
 
 __all__ = ["check_finite", "compare_trees", "reconcile", "shortened"]
 
 _Tensors = Mapping[str, Shaped[Array, "..."]]
+_Spell = Callable[[str], str]
 
 _TOWERS = ("text_model.", "vision_model.")
 # What stands beside the towers in a composite or a classifier, and not inside one.
@@ -45,9 +50,17 @@ _BESIDE_TOWERS = (
     "visual_projection.",
     "classifier.",
 )
-# (old, new); the first of the best is taken. A double prefix, too, is one of these away.
-_PREFIX_CHANGES = [("", ""), *((tower, "") for tower in _TOWERS), *(("", t) for t in _TOWERS)]
 _PARTS = _TOWERS + _BESIDE_TOWERS
+# What a tower is called in a model that puts a task's head beside it.
+_IN_TASKS = ("bert.", "roberta.", "vit.", "deit.", "beit.", "dinov2.")
+# Parts of a tower that a model may be made without, and which are then left in the file.
+_OPTIONAL = tuple(
+    before + part
+    for before in ("", *_TOWERS, *_IN_TASKS)
+    for part in ("pooler.", "embeddings.mask_token")
+)
+# Whole numbers that old files hold as buffers, and that follow from the config.
+_BUFFERS = ("position_ids", "relative_position_index")
 _LISTED = 20
 
 
@@ -56,36 +69,69 @@ def reconcile(tensors: _Tensors, wanted: Collection[str]) -> dict[str, Shaped[Ar
 
     A name in `wanted` is never touched, and no tensor ever takes the name of another. What still
     has no place keeps its own name, so that `compare_trees` can list it. Left out are only the
-    position_ids buffers and, when `wanted` is one tower, the rest of a composite model.
+    buffers of whole numbers and, when `wanted` is one tower, the rest of a composite model, the
+    heads of a task's model, and the pooler and mask token of a tower that is made without.
 
     >>> names = ["text_model.final_layer_norm.bias", "vision_model.pre_layrnorm.bias"]
     >>> list(reconcile({name: np.zeros(4) for name in names}, {"final_layer_norm.bias"}))
     ['final_layer_norm.bias']
     """
     names = frozenset(wanted)
-    result = _without_position_ids(tensors, names)
+    result = _without_buffers(tensors, names)
     if result and all(name.startswith("module.") for name in result):
         result = _rename(result, names, lambda name: name.removeprefix("module."))
-    result = _rename(result, names, _modern_norm)
+    result = gated_in_one(_rename(result, names, _modern_norm))
+    if all(any(name.startswith(tower) for name in names) for tower in _TOWERS):
+        return _without(_composite(result, names), names, _OPTIONAL)
     tower = _only_tower(result, names)
-    spellings = [_spelling(names, old, new) for old, new in _PREFIX_CHANGES]
-    best = max(spellings, key=lambda spell: len({spell(name) for name in result} & names))
-    result = _rename(result, names, best)
-    if tower is None:
-        return result
-    rest = tuple(part for part in _PARTS if part != tower)
-    return {name: x for name, x in result.items() if name in names or not name.startswith(rest)}
+    changes = [(old, new) for old in ("", *_TOWERS, *_IN_TASKS) for new in ("", *_TOWERS)]
+    result, (prefix, _) = _respelled(result, names, changes)
+    if prefix in _IN_TASKS:
+        tower = prefix
+        result = {name: x for name, x in result.items() if name in names or name.startswith(prefix)}
+    others = tuple(part for part in _PARTS if part != tower) if tower else ()
+    return _without(result, names, others + _OPTIONAL)
 
 
-def _without_position_ids(
-    tensors: _Tensors, wanted: frozenset[str]
+def _without(
+    tensors: _Tensors, wanted: frozenset[str], left: tuple[str, ...]
 ) -> dict[str, Shaped[Array, "..."]]:
-    """Drop the numbers 0, 1, 2, ... that old files hold as a buffer."""
+    """Leave out what begins so, and is not wanted."""
+    return {n: x for n, x in tensors.items() if n in wanted or not n.startswith(left)}
+
+
+def _composite(tensors: _Tensors, wanted: frozenset[str]) -> dict[str, Shaped[Array, "..."]]:
+    """Spell both towers' names, each for itself: its prefix may be there once or twice."""
+    result = dict(tensors)
+    for tower in _TOWERS:
+        changes = [(tower, tower), (tower + tower, tower), (tower, tower + tower)]
+        result, _ = _respelled(result, wanted, changes)
+    return result
+
+
+def _respelled(
+    tensors: _Tensors, wanted: frozenset[str], changes: Sequence[tuple[str, str]]
+) -> tuple[dict[str, Shaped[Array, "..."]], tuple[str, str]]:
+    """Change one prefix, (old, new), the one that gives the most wanted names; the first of equals.
+
+    Gives the tensors and the change.
+    """
+
+    def hits(change: tuple[str, str]) -> int:
+        spell = _spelling(wanted, *change)
+        return len({spell(name) for name in tensors} & wanted)
+
+    best = max(changes, key=hits)
+    return _rename(tensors, wanted, _spelling(wanted, *best)), best
+
+
+def _without_buffers(tensors: _Tensors, wanted: frozenset[str]) -> dict[str, Shaped[Array, "..."]]:
+    """Drop the whole numbers that old files hold beside the weights."""
     return {
         name: x
         for name, x in tensors.items()
         if name in wanted
-        or name.rpartition(".")[2] != "position_ids"
+        or name.rpartition(".")[2] not in _BUFFERS
         or np.asarray(x).dtype.kind not in "iu"
     }
 
@@ -99,19 +145,24 @@ def _modern_norm(name: str) -> str:
     return f"{module}.{modern.get(last, last)}"
 
 
-def _spelling(wanted: frozenset[str], old: str, new: str) -> Callable[[str], str]:
-    """Make the function that changes a prefix wherever that leads to a wanted name."""
+def _spelling(wanted: frozenset[str], old: str, new: str) -> _Spell:
+    """Make the function that changes a prefix wherever that leads to a wanted name.
+
+    ViT's names are brought to version 4's spelling on the way, where that is the wanted one.
+    """
 
     def spell(name: str) -> str:
+        if name in wanted or not name.startswith(old):
+            return name
         changed = new + name.removeprefix(old)
-        fits = name.startswith(old) and changed in wanted and name not in wanted
-        return changed if fits else name
+        changed = changed if changed in wanted else version_4(changed)
+        return changed if changed in wanted else name
 
     return spell
 
 
 def _rename(
-    tensors: _Tensors, wanted: frozenset[str], spell: Callable[[str], str]
+    tensors: _Tensors, wanted: frozenset[str], spell: _Spell
 ) -> dict[str, Shaped[Array, "..."]]:
     """Apply one spelling; a tensor whose new name is taken keeps its old one."""
     result: dict[str, Array] = {}
@@ -126,7 +177,13 @@ def _only_tower(tensors: _Tensors, wanted: frozenset[str]) -> str | None:
     """Find the one tower that `wanted` is, by its prefix in the file, or None."""
     towers = [tower for tower in _TOWERS if any(name.startswith(tower) for name in wanted)]
     if not towers:  # wanted without prefix: the tower in the file that has most of the names
-        hits = {tower: sum(tower + name in tensors for name in wanted) for tower in _TOWERS}
+        hits = {
+            tower: sum(
+                name.startswith(tower) and version_4(name.removeprefix(tower)) in wanted
+                for name in tensors
+            )
+            for tower in _TOWERS
+        }
         towers = [max(hits, key=lambda tower: hits[tower])] if any(hits.values()) else []
     return towers[0] if len(towers) == 1 else None
 

@@ -40,6 +40,7 @@ def resolve(
     revision: str | None = None,
     cache_dir: FilePath | None = None,
     local_files_only: bool = False,
+    token: str | bool | None = None,
     endpoint: str | None = None,
 ) -> Path:
     """Find a folder or file that exists, or fetch files of a repository on the hub.
@@ -51,6 +52,8 @@ def resolve(
         revision: Branch, tag or commit on the hub; its main branch by default.
         cache_dir: The hub's cache folder, if not the usual one.
         local_files_only: Take what the cache holds and do not touch the network.
+        token: What to log in with; by default HF_TOKEN or what `hf auth login` has stored.
+            False: nothing, even where there is a login. It never appears in a message.
         endpoint: Address of the hub, if not the usual one.
 
     Returns:
@@ -81,6 +84,7 @@ def resolve(
             revision=revision,
             cache_dir=None if cache_dir is None else Path(cache_dir),
             local_files_only=local_files_only,
+            token=token,
             endpoint=endpoint,
             allow_patterns=list(patterns),
             ignore_patterns=[_SUBFOLDERS],

@@ -61,6 +61,7 @@ class PreTrainedTokenizer(TokenizerCalls):
         revision: str | None = None,
         cache_dir: FilePath | None = None,
         local_files_only: bool = False,
+        token: str | bool | None = None,
         **overrides: Any,
     ) -> Self:
         """Read a folder as Transformers 4 or 5 writes it, or fetch one from the hub.
@@ -75,6 +76,7 @@ class PreTrainedTokenizer(TokenizerCalls):
             revision: Branch, tag or commit on the hub; its main branch by default.
             cache_dir: The hub's cache folder, if not the usual one.
             local_files_only: Take what the cache holds and do not touch the network.
+            token: What to log in with on the hub, if not the usual login; False: nothing.
             overrides: Keywords of the class.
 
         Raises:
@@ -86,6 +88,7 @@ class PreTrainedTokenizer(TokenizerCalls):
             revision=revision,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
+            token=token,
         )
         return cls.from_files(read_folder(folder), profile=profile, **overrides)
 

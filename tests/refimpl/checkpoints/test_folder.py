@@ -3,8 +3,10 @@
 import json
 import os
 
+import msgpack
 import numpy as np
 import pytest
+import torch
 
 from refimpl import strict_json
 from refimpl.checkpoints.folder import read_config, read_weights, write_config, write_folder
@@ -79,7 +81,7 @@ def test_nothing_there(read, tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(InputError, match="no such folder or file"):
         read(tmp_path / "missing")
-    with pytest.raises(InputError, match=r"neither a folder nor a \.safetensors file"):
+    with pytest.raises(InputError, match=r"neither a folder nor a file of weights \(\.safetensors"):
         read(tmp_path / "notes.txt")
     with pytest.raises(InputError, match=str(tmp_path)):
         read(tmp_path)
@@ -123,19 +125,67 @@ def test_code_and_other_names_in_the_config_are_plain_entries(checkpoint):
     assert read_config(checkpoint) == config
 
 
-@pytest.mark.parametrize(
-    "name", ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5"]
-)
-def test_only_weights_of_another_format(name, checkpoint):
-    (checkpoint / "model.safetensors").rename(checkpoint / name)
-    with pytest.raises(InputError, match=f"only {name}: .*save_pretrained"):
+def test_weights_of_tensorflow_are_refused_by_name(checkpoint):
+    (checkpoint / "model.safetensors").rename(checkpoint / "tf_model.h5")
+    with pytest.raises(InputError, match=r"only tf_model\.h5: .*save_pretrained"):
         read_weights(checkpoint)
+    with pytest.raises(InputError, match=r"tf_model\.h5: TensorFlow's .*save_pretrained"):
+        read_weights(checkpoint / "tf_model.h5")
 
 
-def test_path_of_a_pickle(checkpoint):
+def test_path_of_a_pickle_that_is_a_program(checkpoint):
     (checkpoint / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
-    with pytest.raises(InputError, match=r"pytorch_model\.bin: only safetensors"):
+    with pytest.raises(InputError, match=r"pytorch_model\.bin: not a file of torch\.save"):
         read_weights(checkpoint / "pytorch_model.bin")
+
+
+def save_flax(path, tensors):
+    tree = {
+        name: msgpack.ExtType(1, msgpack.packb((x.shape, x.dtype.name, x.tobytes())))
+        for name, x in tensors.items()
+    }
+    path.write_bytes(msgpack.packb(tree))
+
+
+def test_order_of_the_formats_in_a_folder(tmp_path):
+    """The first in the list is read: each file holds one tensor that tells which one it was."""
+
+    def one(name):
+        return {name: np.ones(2, np.float32)}
+
+    def torch_one(name):
+        return {name: torch.ones(2)}
+
+    order = ["one file", "shards", "open_clip", "bin", "bin shards", "open_clip bin", "flax"]
+    write_safetensors(tmp_path / "model.safetensors", one("one file"))
+    write_shards(tmp_path, {A: one("shards")}, {"shards": A})
+    write_safetensors(tmp_path / "open_clip_model.safetensors", one("open_clip"))
+    torch.save(torch_one("bin"), tmp_path / "pytorch_model.bin")
+    torch.save(torch_one("bin shards"), tmp_path / "pytorch_model-00001-of-00001.bin")
+    (tmp_path / "pytorch_model.bin.index.json").write_text(
+        json.dumps({"weight_map": {"bin shards": "pytorch_model-00001-of-00001.bin"}})
+    )
+    torch.save(torch_one("open_clip bin"), tmp_path / "open_clip_pytorch_model.bin")
+    save_flax(tmp_path / "flax_model.msgpack", one("flax"))
+    (tmp_path / "tf_model.h5").write_bytes(b"")
+    found = []
+    for name in [
+        "model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors",
+        "pytorch_model.bin", "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin",
+        "flax_model.msgpack",
+    ]:  # fmt: skip
+        found += read_weights(tmp_path)
+        assert read_weights(tmp_path / name).keys() == read_weights(tmp_path).keys()
+        (tmp_path / name).unlink()
+    assert found == order
+    with pytest.raises(InputError, match=r"only tf_model\.h5"):
+        read_weights(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["m.bin", "m.pt", "m.pth", "m.ckpt"])
+def test_endings_of_pytorch_files(name, tmp_path):
+    torch.save({"x": torch.arange(3)}, tmp_path / name)
+    np.testing.assert_array_equal(read_weights(tmp_path / name)["x"], [0, 1, 2])
 
 
 # --- shards
@@ -145,6 +195,37 @@ def test_shards(tmp_path):
     shards = {A: ones("x", "y"), B: {"z": np.arange(3)}}
     folder = write_shards(tmp_path / "m", shards, {"x": A, "y": A, "z": B})
     assert_same(read_weights(folder), {**shards[A], **shards[B]})
+
+
+def test_shards_of_pytorch(tmp_path):
+    first, second = "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"
+    shards = {first: ones("x", "y"), second: {"z": np.arange(3)}}
+    for name, tensors in shards.items():
+        torch.save({n: torch.from_numpy(x) for n, x in tensors.items()}, tmp_path / name)
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": {"x": first, "y": first, "z": second}}))
+    assert_same(read_weights(tmp_path), {**shards[first], **shards[second]})
+    index.write_text(json.dumps({"weight_map": {"x": second, "gone": first, "z": "third.bin"}}))
+    with pytest.raises(InputError) as caught:
+        read_weights(tmp_path)
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("pytorch_model.bin.index.json: does not fit its shards")
+    assert sorted(lines[1:]) == sorted(
+        [
+            "  third.bin: there is no such file",
+            f"  x: is in {first}, but the index does not say so",
+            f"  y: is in {first}, but the index does not say so",
+            f"  z: is in {second}, but the index does not say so",
+            f"  gone: is not in {first}, but the index says so",
+        ]
+    )
+    index.write_text(json.dumps({"weight_map": {"x": "../x.bin"}}))
+    with pytest.raises(InputError, match=r"'x' must be in a \.bin file of this folder"):
+        read_weights(tmp_path)
+    index.write_text(json.dumps({"weight_map": {"x": first, "y": first, "z": second}}))
+    (tmp_path / second).write_bytes(b"")
+    with pytest.raises(InputError, match=f"{second}: not a file of torch.save"):
+        read_weights(tmp_path)
 
 
 def test_one_file_goes_before_an_index(tmp_path):
@@ -176,7 +257,7 @@ def test_everything_wrong_with_the_shards_is_told_at_once(tmp_path):
 
 @pytest.mark.parametrize(
     "shard",
-    ["../x.safetensors", "/x.safetensors", "a/x.safetensors", "..\\x.safetensors",
+    ["../x.safetensors", "/x.safetensors", "a/x.safetensors", "..\\x.safetensors", "~/x.bin",
      "C:x.safetensors", "x\0.safetensors", "x.bin", "..", "", None, 3, ["x.safetensors"]],
 )  # fmt: skip
 def test_index_never_leads_out_of_the_folder(shard, tmp_path):
