@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from refimpl.activations import ACTIVATIONS
-from refimpl.checkpoints.folder import read_config, write_config
+from refimpl.checkpoints.folder import write_config
+from refimpl.checkpoints.originals import read_checkpoint_config
 from refimpl.errors import InputError
 
 Self = TypeVar("Self", bound="Config")
@@ -24,11 +25,16 @@ Self = TypeVar("Self", bound="Config")
 _LARGEST_SIZE = 2**24  # no released tower has a width, vocabulary or length near it
 _SIZES = frozenset(
     "vocab_size hidden_size intermediate_size projection_dim num_hidden_layers "
-    "num_attention_heads max_position_embeddings num_channels image_size patch_size".split()
+    "num_attention_heads max_position_embeddings num_channels image_size patch_size projection_size".split()
 )
 _NUMBERS = frozenset(
     "layer_norm_eps attention_dropout initializer_range initializer_factor "
-    "logit_scale_init_value".split()
+    "hidden_dropout_prob attention_probs_dropout_prob "
+    "logit_scale_init_value layer_scale_init_value layerscale_value mlp_ratio drop_path_rate".split()
+)
+_FLAGS = frozenset(
+    "qkv_bias use_mask_token use_absolute_position_embeddings use_relative_position_bias "
+    "use_shared_relative_position_bias use_mean_pooling use_swiglu_ffn vision_use_head".split()
 )
 _PROBLEM_TYPES = (
     None,
@@ -74,15 +80,17 @@ class Config:
     def __init__(self, **values: Any) -> None:
         values = _with_labels(values)
         values.pop("model_type", None)
-        extra = dict(values.pop("extra", None) or {})
+        extra = values.pop("extra", None) or {}
+        if not isinstance(extra, Mapping):
+            raise InputError(f"{type(self).__name__}: extra must be an object; got {extra!r}")
         for each in fields(self):
             if each.name == "extra":
                 continue
             value = values.pop(each.name) if each.name in values else _default(each)
-            if each.name == "architectures" and value is not None:
+            if each.name == "architectures" and isinstance(value, list):
                 value = tuple(value)
             object.__setattr__(self, each.name, value)
-        object.__setattr__(self, "extra", MappingProxyType({**extra, **values}))
+        object.__setattr__(self, "extra", MappingProxyType({**dict(extra), **values}))
         problems = self._problems()
         if problems:
             raise InputError(f"{type(self).__name__}: " + "; ".join(problems))
@@ -157,13 +165,13 @@ class Config:
 
     @classmethod
     def from_pretrained(cls: type[Self], folder: str | Path, **changes: Any) -> Self:
-        """Read `config.json` of a checkpoint folder (or the file itself).
+        """Read `config.json` of a checkpoint folder (or the file itself), or an original's sizes.
 
         Raises:
             InputError: there is no such file, it is not JSON, or a value is not usable; the
                 message names the file.
         """
-        values = read_config(folder)
+        values = read_checkpoint_config(folder)
         try:
             return cls.from_dict(values, **changes)
         except InputError as error:
@@ -224,10 +232,18 @@ def _problem_of(name: str, value: Any) -> str | None:
             return f"{name} must be a finite number; got {value!r}"
         if name == "layer_norm_eps" and value <= 0:
             return f"layer_norm_eps must be above 0; got {value!r}"
-    if name == "hidden_act" and value not in ACTIVATIONS:
-        return f"hidden_act {value!r} is unknown; known are {', '.join(ACTIVATIONS)}"
+    if name in ("hidden_act", "pooler_act") and (
+        not isinstance(value, str) or value not in ACTIVATIONS
+    ):
+        return f"{name} {value!r} is unknown; known are {', '.join(ACTIVATIONS)}"
+    if name in _FLAGS and not isinstance(value, bool):
+        return f"{name} must be true or false; got {value!r}"
     if name.endswith("_token_id") and not (value is None or is_int):
         return f"{name} must be a whole number or null; got {value!r}"
+    if name == "architectures" and not (
+        value is None or (isinstance(value, tuple) and all(isinstance(x, str) for x in value))
+    ):
+        return f"architectures must be a list of names; got {value!r}"
     if name == "problem_type" and value not in _PROBLEM_TYPES:
         return f"problem_type must be one of {', '.join(map(repr, _PROBLEM_TYPES))}; got {value!r}"
     return None

@@ -49,7 +49,7 @@ def check_ids(cfg: TextSizes, input_ids: Any) -> Int[Array, "B L"]:
     """
     if input_ids is None:
         raise InputError("input_ids are missing: the text tower needs token ids of shape (B, L)")
-    ids = _array("input_ids", input_ids)
+    ids = as_array("input_ids", input_ids)
     if ids.dtype.kind not in "iu":
         raise InputError(f"input_ids must be whole numbers; got dtype {ids.dtype}")
     if ids.ndim not in (1, 2) or ids.shape[-1] == 0:
@@ -61,7 +61,7 @@ def check_ids(cfg: TextSizes, input_ids: Any) -> Int[Array, "B L"]:
             f"input_ids have {ids.shape[1]} tokens, the model has positions for {longest} "
             "(max_position_embeddings); tokenize with truncation=True"
         )
-    _check_range("input_ids", ids, cfg.vocab_size, "vocab_size")
+    check_range("input_ids", ids, cfg.vocab_size, "vocab_size")
     return ids
 
 
@@ -71,7 +71,7 @@ def check_position_ids(
     """Return position ids as (1, L) or (B, L) of int64, or None if there are none."""
     if position_ids is None:
         return None
-    ids = _array("position_ids", position_ids)
+    ids = as_array("position_ids", position_ids)
     if ids.ndim == 1:
         ids = ids[None]
     if ids.dtype.kind not in "iu" or ids.ndim != 2 or ids.shape not in (shape, (1, shape[1])):
@@ -79,7 +79,7 @@ def check_position_ids(
             f"position_ids must be whole numbers of shape {(1, shape[1])} or {shape}; "
             f"got {ids.dtype} of shape {ids.shape}"
         )
-    _check_range("position_ids", ids, cfg.max_position_embeddings, "max_position_embeddings")
+    check_range("position_ids", ids, cfg.max_position_embeddings, "max_position_embeddings")
     return ids.astype(np.int64)
 
 
@@ -87,7 +87,7 @@ def check_attention_mask(mask: Any, shape: tuple[int, ...]) -> Bool[Array, "B L"
     """Return a mask as (B, L) of bool, true where it was not 0; None if there is none."""
     if mask is None:
         return None
-    array = _array("attention_mask", mask)
+    array = as_array("attention_mask", mask)
     if array.ndim == 1:
         array = array[None]
     if array.shape != shape:
@@ -110,7 +110,7 @@ def check_pixels(
         raise InputError(
             "pixel_values are missing: the image tower needs pixels of shape (B, C, H, W)"
         )
-    pixels = _array("pixel_values", pixel_values)
+    pixels = as_array("pixel_values", pixel_values)
     if pixels.dtype.kind not in "fiu" or pixels.ndim != 4:
         raise InputError(
             f"pixel_values must be numbers of shape (B, {cfg.num_channels}, height, width); "
@@ -128,15 +128,64 @@ def check_pixels(
     return pixels.astype(dtype, copy=False)
 
 
+def check_head_mask(
+    head_mask: Any, layers: int, heads: int, dtype: np.dtype[Any]
+) -> Float[Array, "N H"] | None:
+    """Return the weights of the heads as (layers, heads); (heads,) is for every layer alike."""
+    if head_mask is None:
+        return None
+    array = as_array("head_mask", head_mask)
+    if array.shape not in ((heads,), (layers, heads)):
+        raise InputError(
+            f"head_mask must have shape {(heads,)} or {(layers, heads)}; got {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise InputError("head_mask holds NaN or infinity")
+    return np.broadcast_to(array, (layers, heads)).astype(dtype)
+
+
+def check_masked_patches(
+    cfg: PictureSizes, masked: Any, pixels: Float[Array, "B C Y X"], has_mask_token: bool
+) -> Float[Array, "B P"] | None:
+    """Return which patches the mask token replaces, 1 where it does, in the pixels' dtype.
+
+    Raises:
+        InputError: not one flag for each patch, or the model has no mask token.
+    """
+    if masked is None:
+        return None
+    array = as_array("bool_masked_pos", masked)
+    patches = (pixels.shape[2] // cfg.patch_size) * (pixels.shape[3] // cfg.patch_size)
+    if array.shape != (len(pixels), patches) or not np.isin(array, (0, 1)).all():
+        raise InputError(
+            f"bool_masked_pos must be true or false for each patch, {(len(pixels), patches)}; "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    if not has_mask_token:
+        raise InputError("bool_masked_pos: this model has no mask token (use_mask_token=True)")
+    return array.astype(pixels.dtype)
+
+
 def check_labels(labels: Any, logits: Num[Array, "B N"]) -> Num[Array, "..."]:
     """Return labels as an array with one entry for each picture."""
-    array = _array("labels", labels)
+    array = as_array("labels", labels)
     if array.shape[:1] != logits.shape[:1]:
         raise InputError(
             f"labels must have one entry for each of {logits.shape[0]} pictures; "
             f"got shape {array.shape}"
         )
     return array
+
+
+def check_pairs(logits_per_text: Float[Array, "T I"]) -> Float[Array, "B B"]:
+    """Return the logits if a loss over pairs can be taken of them."""
+    texts, images = logits_per_text.shape
+    if texts != images:
+        raise InputError(
+            f"return_loss needs pairs, as many texts as pictures; got {texts} texts and "
+            f"{images} pictures"
+        )
+    return logits_per_text
 
 
 def _check_picture_size(cfg: PictureSizes, height: int, width: int, interpolate: bool) -> None:
@@ -152,14 +201,23 @@ def _check_picture_size(cfg: PictureSizes, height: int, width: int, interpolate:
         )
 
 
-def _check_range(name: str, ids: Int[Array, "B L"], limit: int, why: str) -> None:
+def check_range(name: str, ids: Int[Array, "B L"], limit: int, why: str) -> None:
+    """Check that ids lie from 0 to `limit` - 1; `why` says what sets the limit.
+
+    Raises:
+        InputError: one does not.
+    """
     if ids.size and (ids.min() < 0 or ids.max() >= limit):
         bad = ids[(ids < 0) | (ids >= limit)][0]
         raise InputError(f"{name} must lie from 0 to {limit - 1} ({why} {limit}); got {bad}")
 
 
-def _array(name: str, value: Any) -> Num[Array, "..."] | Bool[Array, "..."]:
-    """Turn lists and arrays of other libraries into a numpy array of numbers."""
+def as_array(name: str, value: Any) -> Num[Array, "..."] | Bool[Array, "..."]:
+    """Turn lists and arrays of other libraries into a numpy array of numbers.
+
+    Raises:
+        InputError: it cannot be read as one, or holds something else.
+    """
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -12,14 +12,14 @@ every operation stands in one place.)
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from refimpl.activations import activation as activation_named
 from refimpl.errors import InputError
-from refimpl.graph.encoder import Mlp
 from refimpl.graph.interface import Mask, Node, Tap
-from refimpl.interpolation import resample_grid
+from refimpl.interpolation import linear_matrix, resample_grid
 from refimpl.shapes import Array, Bool, Float, Int, Num, Shaped
 
 
@@ -83,6 +83,42 @@ def interpolate_positions(
     return resampled.reshape(height * width, -1)
 
 
+def relative_position_bias(
+    table: Float[Array, "R H"], height: int, width: int
+) -> Float[Array, "1 H L L"]:
+    """Spread a table of biases by distance over all pairs of tokens of a grid of patches.
+
+    Row (dy + s − 1) · (2s − 1) + dx + s − 1 of the table is for a query dy rows below and dx
+    columns right of its key, s the native grid's side; the last three rows are for the class
+    token's own queries, for its keys, and for it with itself. L is 1 + height · width. Another
+    grid than the native one resamples the table to its distances, bilinearly.
+
+    Source: Bao et al. 2022 (arXiv:2106.08254); Transformers 5.23, BeitRelativePositionBias.
+    Trap:   the class token's three rows are never resampled.
+
+    Raises:
+        InputError: the table is not that of a square grid.
+
+    >>> relative_position_bias(np.float32([[0], [1], [2], [3]]), 1, 1)[0, 0].tolist()
+    [[3.0, 1.0], [2.0, 0.0]]
+    """
+    side = math.isqrt(max(table.shape[0] - 3, 0))  # 2s − 1
+    if side % 2 == 0 or side * side + 3 != table.shape[0]:
+        raise InputError(
+            f"relative_position_bias: the table has {table.shape[0]} rows, not (2s − 1)² + 3"
+        )
+    grid = table[:-3].reshape(side, side, -1)
+    if (height, width) != ((side + 1) // 2, (side + 1) // 2):
+        grid = resample_grid(grid, 2 * height - 1, 2 * width - 1, linear_matrix)
+    y, x = np.divmod(np.arange(height * width), width)
+    dy, dx = (each[:, None] - each[None] for each in (y, x))  # query minus key
+    bias = np.empty((1 + height * width, 1 + height * width, table.shape[1]), table.dtype)
+    bias[1:, 1:] = grid[dy + height - 1, dx + width - 1]
+    bias[0, 1:], bias[1:, 0], bias[0, 0] = table[-3:]
+    result: Array = bias.transpose(2, 0, 1)[None]
+    return result
+
+
 def concatenate(parts: list[Array], axis: int) -> Array:
     """Join arrays along an axis."""
     return np.concatenate(parts, axis=axis)
@@ -91,6 +127,15 @@ def concatenate(parts: list[Array], axis: int) -> Array:
 def repeat_batch(row: Float[Array, " D"], batch: int) -> Float[Array, "batch 1 D"]:
     """Repeat one vector for each item of a batch."""
     return np.broadcast_to(row, (batch, 1, row.shape[-1]))
+
+
+def cumulative_sum(x: Shaped[Array, "B L"]) -> Int[Array, "B L"]:
+    """Sum of each row up to and with each place, in whole numbers: y[b, l] = Σ x[b, : l + 1].
+
+    >>> cumulative_sum(np.array([[True, False, True]])).tolist()
+    [[1, 1, 2]]
+    """
+    return np.cumsum(x, axis=1, dtype=np.int64)
 
 
 # Inside a layer
@@ -122,17 +167,32 @@ def linear(
 
 
 def linear_activation(
-    p: Mlp, x: Float[Array, "*b D"], activation: str, *, tap: Tap = tap
+    p: Any, x: Float[Array, "*b D"], activation: str, *, tap: Tap = tap
 ) -> Float[Array, "*b M"]:
     """First half of an MLP: activation(x W₁ᵀ + b₁), the product tapped before it is bent.
 
-    `activation` is a name of activations.ACTIVATIONS, as configs spell it.
+    `p` is a node whose linear layer is `fc1`: an MLP or a pooler. `activation` is a name of
+    activations.ACTIVATIONS, as configs spell it.
 
     Raises:
         InputError: the activation is unknown.
     """
     y = tap(p, "fc1", linear(x, p.fc1.weight, p.fc1.bias))
     return tap(p, "activation", _a_few_rows_at_a_time(activation_named(activation), y))
+
+
+def swiglu(x: Float[Array, "*b N"]) -> Float[Array, "*b M"]:
+    """Gate the second half of each row by the first: y = silu(x[:M]) · x[M:], M = N / 2.
+
+    Source: Shazeer 2020 (arXiv:2002.05202), section 2.
+    Trap:   it is the first half that is bent.
+
+    >>> swiglu(np.float64([[0, 50, 2, 3]])).round(6).tolist()
+    [[0.0, 150.0]]
+    """
+    half = x.shape[-1] // 2
+    gate: Array = activation_named("silu")(x[..., :half])
+    return gate * x[..., half:]
 
 
 def layer_norm(
@@ -239,6 +299,54 @@ def _visible(mask: Mask, queries: int, keys: int) -> Bool[Array, "#B 1 #L S"] | 
     return functools.reduce(np.logical_and, parts) if parts else None
 
 
+def relative_query_scores(
+    q: Float[Array, "B L D"], table: Float[Array, "R K"], heads: int, keys: int
+) -> Float[Array, "B H L S"]:
+    """Score each query against the vector of its distance to each of S keys.
+
+    Per head: y[i, j] = q[i] · table[i + S − L − j + M − 1]: the L queries are the last of the S
+    tokens, and row d + M − 1 of the table, R = 2M − 1 rows, is for the distance d.
+
+    Source: Shaw et al. 2018 (arXiv:1803.02155), equation 5; Transformers 4.37.2, modeling_bert.py.
+    Trap:   the distance is query minus key; the other way round the scores are mirrored.
+
+    >>> table = np.float32([[1], [10], [100]])  # key after the query, at it, before it
+    >>> relative_query_scores(np.float32([[[1], [2]]]), table, heads=1, keys=2).tolist()
+    [[[[10.0, 1.0], [200.0, 20.0]]]]
+    """
+    row = _distance_rows(q.shape[1], keys, table)
+    every = _split_heads(q, heads) @ table.T  # (B, H, L, R): a score for every row of the table
+    scores: Array = every[:, :, np.arange(q.shape[1])[:, None], row]
+    return scores
+
+
+def relative_key_scores(
+    k: Float[Array, "B S D"], table: Float[Array, "R K"], heads: int, queries: int
+) -> Float[Array, "B H L S"]:
+    """Score each key against the vector of the distance from each of L queries to it.
+
+    Per head: y[i, j] = k[j] · table[i + S − L − j + M − 1]; the rest is as in
+    `relative_query_scores`.
+
+    Source: Huang et al. 2020 (arXiv:2009.13658), method 4; Transformers 4.37.2, modeling_bert.py.
+
+    >>> table = np.float32([[1], [10], [100]])
+    >>> relative_key_scores(np.float32([[[1], [2]]]), table, heads=1, queries=2).tolist()
+    [[[[10.0, 2.0], [100.0, 20.0]]]]
+    """
+    row = _distance_rows(queries, k.shape[1], table)
+    every = _split_heads(k, heads) @ table.T  # (B, H, S, R)
+    scores: Array = every[:, :, np.arange(k.shape[1]), row]
+    return scores
+
+
+def _distance_rows(queries: int, keys: int, table: Float[Array, "R K"]) -> Int[Array, "L S"]:
+    """Row of the table for every query and key; the distance 0 is the row in the middle."""
+    position = np.arange(keys)
+    rows: Array = position[keys - queries :, None] - position + table.shape[0] // 2
+    return rows
+
+
 def softmax(x: Float[Array, "*b N"]) -> Float[Array, "*b N"]:
     """Exponentials of the last axis, divided by their sum.
 
@@ -300,6 +408,28 @@ def exp(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
 def tanh(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
     """Hyperbolic tangent of each element: what the poolers of BERT and ViT end with."""
     return np.tanh(x)
+
+
+def log_sum_exp(x: Float[Array, "*b N"]) -> Float[Array, "*b"]:
+    """Logarithm of the sum of the last axis's exponentials: max + log Σ exp(x − max).
+
+    The row's maximum is subtracted first, so nothing overflows.
+
+    >>> log_sum_exp(np.float64([[1000, 1000], [0, 0]])).round(6).tolist()
+    [1000.693147, 0.693147]
+    """
+    highest = x.max(axis=-1, keepdims=True)
+    total = np.exp(x - highest).sum(axis=-1)
+    return np.asarray(np.log(total) + highest[..., 0])
+
+
+def identity_like(x: Float[Array, "N N"]) -> Float[Array, "N N"]:
+    """Identity matrix of x's shape and dtype: 1 where a row meets its own column, else 0.
+
+    >>> identity_like(np.float32([[7, 7], [7, 7]])).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    return np.eye(x.shape[0], dtype=x.dtype)
 
 
 def log_softmax(x: Float[Array, "*b N"]) -> Float[Array, "*b N"]:

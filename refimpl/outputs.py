@@ -58,15 +58,43 @@ class BaseModelOutputWithPooling(ModelOutput):
     Attributes:
         last_hidden_state: (B, L, D) every token's last state; normalised in the text tower, raw
             in the image tower.
-        pooler_output: (B, D) the state that stands for the whole input; not projected.
+        pooler_output: (B, D) the state that stands for the whole input; projected, (B, E), in
+            SigLIP's text tower only.
         hidden_states: what goes into the first layer, then each layer's output, (B, L, D) each.
         attentions: each layer's attention probabilities, (B, H, L, L) each.
     """
 
     last_hidden_state: Float[Array, "B L D"] | None = None
-    pooler_output: Float[Array, "B D"] | None = None
+    pooler_output: Float[Array, "B E"] | None = None
     hidden_states: tuple[Array, ...] | None = None
     attentions: tuple[Array, ...] | None = None
+
+
+@dataclass(frozen=True)
+class BaseModelOutputWithPoolingAndCrossAttentions(ModelOutput):
+    """What a BERT tower returns, as encoder or as decoder.
+
+    Attributes:
+        last_hidden_state: (B, L, D) every token's last state.
+        pooler_output: (B, D) the first token's, through the pooler; None without one.
+        hidden_states: what goes into the first layer, then each layer's output, (B, L, D) each.
+        past_key_values: for each layer of a decoder its keys and values, (B, H, past + L, K) each,
+            then those of the cross attention, (B, H, S, K) each, if there was one.
+        attentions: each layer's attention probabilities, (B, H, L, past + L) each.
+        cross_attentions: the same of each layer's cross attention, (B, H, L, S) each.
+    """
+
+    last_hidden_state: Float[Array, "B L D"] | None = None
+    pooler_output: Float[Array, "B D"] | None = None
+    hidden_states: tuple[Array, ...] | None = None
+    past_key_values: tuple[tuple[Array, ...], ...] | None = None
+    attentions: tuple[Array, ...] | None = None
+    cross_attentions: tuple[Array, ...] | None = None
+
+
+@dataclass(frozen=True)
+class BeitModelOutputWithPooling(BaseModelOutputWithPooling):
+    """What BEiT returns; `last_hidden_state` is not normalised where the mean is pooled."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +136,19 @@ class CLIPOutput(ModelOutput):
     logits_per_text: Float[Array, "T I"] | None = None
     text_embeds: Float[Array, "T E"] | None = None
     image_embeds: Float[Array, "I E"] | None = None
-    text_model_output: BaseModelOutputWithPooling | None = None
+    text_model_output: (
+        BaseModelOutputWithPooling | BaseModelOutputWithPoolingAndCrossAttentions | None
+    ) = None
     vision_model_output: BaseModelOutputWithPooling | None = None
+
+
+@dataclass(frozen=True)
+class SiglipOutput(CLIPOutput):
+    """What the whole SigLIP returns: CLIP's fields; the logits go through a sigmoid, one by one.
+
+    The loss is the sigmoid loss, and each tower's `pooler_output` is its features, before they are
+    made unit vectors.
+    """
 
 
 @dataclass(frozen=True)
@@ -120,3 +159,20 @@ class ImageClassifierOutput(ModelOutput):
     logits: Float[Array, "B N"] | None = None
     hidden_states: tuple[Array, ...] | None = None
     attentions: tuple[Array, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ChineseCLIPOutput(ModelOutput):
+    """What a Chinese-CLIP returns: `CLIPOutput`'s fields.
+
+    The text tower has no pooler, so `text_model_output` has no `pooler_output`; its first token's
+    last state is what is projected.
+    """
+
+    loss: Float[Array, ""] | None = None
+    logits_per_image: Float[Array, "I T"] | None = None
+    logits_per_text: Float[Array, "T I"] | None = None
+    text_embeds: Float[Array, "T E"] | None = None
+    image_embeds: Float[Array, "I E"] | None = None
+    text_model_output: BaseModelOutputWithPoolingAndCrossAttentions | None = None
+    vision_model_output: BaseModelOutputWithPooling | None = None

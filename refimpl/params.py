@@ -110,6 +110,27 @@ def map_leaves(function: Callable[[str, Any], Any], tree: Tree) -> Tree:
     return result
 
 
+def hang(path: str, tree: Tree) -> Tree:
+    """Return the tree hung under `path`: every node's path begins with it, the leaves stay.
+
+    >>> hang("vision_model", Linear("pooler.dense", 0, None)).path
+    'vision_model.pooler.dense'
+    """
+
+    def walk(node: Any) -> Any:
+        changes: dict[str, Any] = {"path": join(path, node.path) if node.path else path}
+        for field in fields(node):
+            child = getattr(node, field.name)
+            if isinstance(child, tuple):
+                changes[field.name] = tuple(walk(each) for each in child)
+            elif is_dataclass(child) and not isinstance(child, TensorSpec):
+                changes[field.name] = walk(child)
+        return replace(node, **changes)
+
+    result: Tree = walk(tree)
+    return result
+
+
 def named_leaves(tree: Any) -> Iterator[tuple[str, Any]]:
     """Yield (full name, leaf) for every leaf, in the order in which the fields are declared."""
     found: list[tuple[str, Any]] = []

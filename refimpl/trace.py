@@ -11,16 +11,18 @@ from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from refimpl.graph.interface import Node
+from refimpl.graph.interface import Node, Ops
 from refimpl.params import join
 from refimpl.shapes import Array
 
-if TYPE_CHECKING:
-    from refimpl.graph.interface import Ops
+_OPERATIONS = tuple(name for name in vars(Ops) if not name.startswith("_") and name != "tap")
+_HIDING = ("attention", "linear_activation")  # they compute points that are tapped inside
 
 
 class Record:
     """An interpreter that computes with another one and keeps its tapped values.
+
+    Every operation is the wrapped one's; those that hide points tap through this one.
 
     Args:
         ops: the interpreter that does the work.
@@ -37,13 +39,21 @@ class Record:
 
     def __init__(
         self,
-        ops: "Ops",
+        ops: Ops,
         values: MutableMapping[str, Array],
         wanted: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self._ops = ops
         self._values = values
         self._wanted = wanted
+        for name in _OPERATIONS:
+            operation = getattr(ops, name)
+            setattr(self, name, partial(operation, tap=self.tap) if name in _HIDING else operation)
+
+    if TYPE_CHECKING:  # the operations are set above; a type checker cannot see that
+
+        def __getattr__(self, name: str) -> Any:
+            """Every operation of the wrapped interpreter."""
 
     def tap(self, p: Node, point: str, x: Array) -> Array:
         """Keep the value if it is wanted, and pass it on to the wrapped interpreter."""
@@ -51,10 +61,3 @@ class Record:
         if self._wanted(name):
             self._values[name] = x
         return self._ops.tap(p, point, x)
-
-    def __getattr__(self, name: str) -> Any:
-        """Every other operation is the wrapped one; those that hide points tap through us."""
-        operation = getattr(self._ops, name)
-        if name in ("attention", "linear_activation"):
-            return partial(operation, tap=self.tap)
-        return operation

@@ -25,6 +25,8 @@ class TowerConfig(Config):
     """Field under which the tower's config stands in a whole model's JSON."""
     wholes: ClassVar[tuple[str, ...]] = ()
     """`model_type` of the whole models whose part it is where the part itself names no type."""
+    has_legacy_dict: ClassVar[bool] = True
+    """Whether `text_config_dict` (`vision_config_dict`) of a whole model's JSON means anything."""
 
     hidden_size: int = 768
     intermediate_size: int = 3072
@@ -110,6 +112,10 @@ class TwoTowerConfig(Config):
         vision_config_dict: Any = None,
         **values: Any,
     ) -> None:
+        if not self.text_kind.has_legacy_dict and text_config_dict is not None:
+            values["text_config_dict"] = text_config_dict  # like any unknown field
+        if not self.vision_kind.has_legacy_dict and vision_config_dict is not None:
+            values["vision_config_dict"] = vision_config_dict
         super().__init__(
             text_config=merged(self.text_kind, text_config, text_config_dict),
             vision_config=merged(self.vision_kind, vision_config, vision_config_dict),
@@ -130,6 +136,7 @@ def merged(kind: type[TowerT], given: Any, legacy: Any) -> TowerT:
     Raises:
         InputError: one of them is neither such a config nor an object of fields.
     """
+    legacy = legacy if kind.has_legacy_dict else None
     for name, value in (("config", given), ("config_dict", legacy)):
         if value is not None and not isinstance(value, (kind, Mapping)):
             raise InputError(f"{kind.__name__}: the {name} must be an object, not {value!r}")

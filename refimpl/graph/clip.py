@@ -10,11 +10,12 @@ model stands in one place.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
-from refimpl.graph.encoder import Encoder, encoder, encoder_spec, layer_norm
-from refimpl.graph.interface import Mask, Ops
+from refimpl.configs.towers import TowerConfig
+from refimpl.graph.encoder import Encoder, InitialStds, encoder, encoder_spec, layer_norm
+from refimpl.graph.interface import Mask, Node, Ops
 from refimpl.params import (
     Embedding,
     LayerNorm,
@@ -28,6 +29,18 @@ from refimpl.shapes import Array, Bool, Float, Int
 
 LEGACY_EOS_TOKEN_ID = 2
 """What old config files say, though no vocabulary has its end token there (Transformers #24773)."""
+
+
+def initial_stds(cfg: CLIPTextConfig | CLIPVisionConfig) -> InitialStds:
+    """Say how wide an encoder layer's fresh weights are spread: deeper towers start smaller."""
+    width, factor = cfg.hidden_size, cfg.initializer_factor
+    into_stream = width**-0.5 * (2 * cfg.num_hidden_layers) ** -0.5 * factor
+    return InitialStds(
+        qkv=into_stream,
+        out=width**-0.5 * factor,
+        fc1=(2 * width) ** -0.5 * factor,
+        fc2=into_stream,
+    )
 
 
 class Pooled(NamedTuple):
@@ -78,7 +91,7 @@ def vision_tower_spec(cfg: CLIPVisionConfig, path: str = "vision_model") -> Visi
             ),
         ),
         pre_layrnorm=layer_norm_spec(f"{path}.pre_layrnorm", width),
-        encoder=encoder_spec(cfg, f"{path}.encoder"),
+        encoder=encoder_spec(cfg, f"{path}.encoder", initial_stds(cfg)),
         post_layernorm=layer_norm_spec(f"{path}.post_layernorm", width),
     )
 
@@ -163,7 +176,7 @@ def text_tower_spec(cfg: CLIPTextConfig, path: str = "text_model") -> TextTower:
             token_embedding=Embedding(f"{at}.token_embedding", tokens),
             position_embedding=Embedding(f"{at}.position_embedding", positions),
         ),
-        encoder=encoder_spec(cfg, f"{path}.encoder"),
+        encoder=encoder_spec(cfg, f"{path}.encoder", initial_stds(cfg)),
         final_layer_norm=layer_norm_spec(f"{path}.final_layer_norm", width),
     )
 
@@ -248,7 +261,7 @@ def clip_spec(cfg: CLIPConfig) -> Clip:
 
 def projection_spec(
     path: str,
-    tower: CLIPTextConfig | CLIPVisionConfig,
+    tower: TowerConfig,
     width: int,
     factor: float,
     bias: bool = False,
@@ -272,7 +285,18 @@ class Comparison(NamedTuple):
     image_embeds: Float[Array, "I E"]
 
 
-def compare(ops: Ops, p: Clip, text: Float[Array, "T E"], image: Float[Array, "I E"]) -> Comparison:
+@runtime_checkable
+class JointSpace(Node, Protocol):
+    """What `compare` reads of a whole model, CLIP or another that compares as it does."""
+
+    @property
+    def logit_scale(self) -> Array:
+        """Logarithm of the temperature's inverse, ()."""
+
+
+def compare(
+    ops: Ops, p: JointSpace, text: Float[Array, "T E"], image: Float[Array, "I E"]
+) -> Comparison:
     """Compare projected texts with projected images: cosine times exp(logit_scale).
 
     Trap: the norm has no epsilon, so a zero vector gives NaN; the scale is not clamped to 100.

@@ -5,11 +5,11 @@ tree of its weights and the specification that a config makes of it.
 
 Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3; Radford et al. 2021
 (arXiv:2103.00020), section 2.4; checkpoint names as in Transformers 5.23, modeling_clip.py.
-Called by graph/clip.py. Operations: graph/interface.py.
+Called by graph/clip.py and graph/siglip.py. Operations: graph/interface.py.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from refimpl.graph.interface import Mask, Ops
 from refimpl.params import LayerNorm, Linear, layer_norm_spec, linear_spec
@@ -43,10 +43,6 @@ class EncoderConfig(Protocol):
     @property
     def layer_norm_eps(self) -> float:
         """Epsilon inside the root of every layer norm."""
-
-    @property
-    def initializer_factor(self) -> float:
-        """Scale of freshly drawn weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +84,32 @@ class Encoder:
     layers: tuple[EncoderLayer, ...]
 
 
-def encoder_spec(cfg: EncoderConfig, path: str) -> Encoder:
-    """Specify a stack of layers; standard deviations are those of Transformers' CLIP."""
-    width, factor = cfg.hidden_size, cfg.initializer_factor
-    in_std = width**-0.5 * (2 * cfg.num_hidden_layers) ** -0.5 * factor
-    out_std = width**-0.5 * factor
-    fc1_std = (2 * width) ** -0.5 * factor
+class InitialStds(NamedTuple):
+    """Standard deviations of a layer's freshly drawn weights, each family's own."""
+
+    qkv: float
+    out: float
+    fc1: float
+    fc2: float
+
+
+def encoder_spec(cfg: EncoderConfig, path: str, stds: InitialStds) -> Encoder:
+    """Specify a stack of layers."""
+    width = cfg.hidden_size
 
     def layer(path: str) -> EncoderLayer:
-        attention, mlp = f"{path}.self_attn", f"{path}.mlp"
+        attention = f"{path}.self_attn"
         return EncoderLayer(
             path,
             Attention(
                 attention,
-                k_proj=linear_spec(f"{attention}.k_proj", width, width, in_std),
-                v_proj=linear_spec(f"{attention}.v_proj", width, width, in_std),
-                q_proj=linear_spec(f"{attention}.q_proj", width, width, in_std),
-                out_proj=linear_spec(f"{attention}.out_proj", width, width, out_std),
+                k_proj=linear_spec(f"{attention}.k_proj", width, width, stds.qkv),
+                v_proj=linear_spec(f"{attention}.v_proj", width, width, stds.qkv),
+                q_proj=linear_spec(f"{attention}.q_proj", width, width, stds.qkv),
+                out_proj=linear_spec(f"{attention}.out_proj", width, width, stds.out),
             ),
             layer_norm_spec(f"{path}.layer_norm1", width),
-            Mlp(
-                mlp,
-                fc1=linear_spec(f"{mlp}.fc1", width, cfg.intermediate_size, fc1_std),
-                fc2=linear_spec(f"{mlp}.fc2", cfg.intermediate_size, width, in_std),
-            ),
+            mlp_spec(cfg, f"{path}.mlp", stds),
             layer_norm_spec(f"{path}.layer_norm2", width),
         )
 
@@ -119,16 +117,32 @@ def encoder_spec(cfg: EncoderConfig, path: str) -> Encoder:
     return Encoder(path, tuple(layers))
 
 
+def mlp_spec(cfg: EncoderConfig, path: str, stds: InitialStds) -> Mlp:
+    """Specify the two linear layers of an MLP."""
+    return Mlp(
+        path,
+        fc1=linear_spec(f"{path}.fc1", cfg.hidden_size, cfg.intermediate_size, stds.fc1),
+        fc2=linear_spec(f"{path}.fc2", cfg.intermediate_size, cfg.hidden_size, stds.fc2),
+    )
+
+
 def self_attention(
-    ops: Ops, cfg: EncoderConfig, p: Attention, x: Float[Array, "B L D"], mask: Mask
+    ops: Ops,
+    cfg: EncoderConfig,
+    p: Attention,
+    x: Float[Array, "B L D"],
+    mask: Mask,
+    head_mask: Float[Array, " H"] | None = None,
 ) -> Float[Array, "B L D"]:
-    """Let every token gather from the tokens it may see."""
+    """Let every token gather from the tokens it may see; `head_mask` weighs the heads."""
     q = ops.tap(p, "q", ops.linear(x, p.q_proj.weight, p.q_proj.bias))
     k = ops.tap(p, "k", ops.linear(x, p.k_proj.weight, p.k_proj.bias))
     v = ops.tap(p, "v", ops.linear(x, p.v_proj.weight, p.v_proj.bias))
     heads = cfg.num_attention_heads
     head_width = cfg.hidden_size // heads
-    context = ops.attention(p, q, k, v, heads=heads, mask=mask, scale=head_width**-0.5)
+    context = ops.attention(
+        p, q, k, v, heads=heads, mask=mask, scale=head_width**-0.5, head_mask=head_mask
+    )
     return ops.tap(p, "output", ops.linear(context, p.out_proj.weight, p.out_proj.bias))
 
 
@@ -146,20 +160,32 @@ def layer_norm(
 
 
 def encoder_layer(
-    ops: Ops, cfg: EncoderConfig, p: EncoderLayer, x: Float[Array, "B L D"], mask: Mask
+    ops: Ops,
+    cfg: EncoderConfig,
+    p: EncoderLayer,
+    x: Float[Array, "B L D"],
+    mask: Mask,
+    head_mask: Float[Array, " H"] | None = None,
 ) -> Float[Array, "B L D"]:
     """One layer: attention and MLP, each on the normalised stream and added back to it."""
-    x = x + self_attention(ops, cfg, p.self_attn, layer_norm(ops, cfg, p.layer_norm1, x), mask)
+    h = layer_norm(ops, cfg, p.layer_norm1, x)
+    x = x + self_attention(ops, cfg, p.self_attn, h, mask, head_mask)
     x = ops.tap(p, "attention_residual", x)
     x = x + mlp(ops, cfg, p.mlp, layer_norm(ops, cfg, p.layer_norm2, x))
     return ops.tap(p, "output", x)
 
 
 def encoder(
-    ops: Ops, cfg: EncoderConfig, p: Encoder, x: Float[Array, "B L D"], mask: Mask
+    ops: Ops,
+    cfg: EncoderConfig,
+    p: Encoder,
+    x: Float[Array, "B L D"],
+    mask: Mask,
+    head_mask: Float[Array, "N H"] | None = None,
 ) -> Float[Array, "B L D"]:
     """Run the stack; the taps `input` and `layers.N.output` are upstream's hidden_states."""
     x = ops.tap(p, "input", x)
-    for layer in p.layers:
-        x = encoder_layer(ops, cfg, layer, x, mask)
+    for index, layer in enumerate(p.layers):
+        weights = None if head_mask is None else head_mask[index]
+        x = encoder_layer(ops, cfg, layer, x, mask, weights)
     return x

@@ -73,6 +73,12 @@ class Ops(Protocol):
     def interpolate_positions(self, table: Array, height: int, width: int) -> Array:
         """Resample a square grid of position embeddings to another grid."""
 
+    def relative_position_bias(self, table: Array, height: int, width: int) -> Array:
+        """Spread a table of biases by distance over all pairs of tokens."""
+
+    def cumulative_sum(self, x: Array) -> Array:
+        """Sum of each row up to and with each place."""
+
     def concatenate(self, parts: list[Array], axis: int) -> Array:
         """Join arrays along an axis."""
 
@@ -88,6 +94,9 @@ class Ops(Protocol):
     def linear_activation(self, p: Any, x: Array, activation: str, *, tap: Tap = ...) -> Array:
         """Apply the first linear layer of an MLP and its activation."""
 
+    def swiglu(self, x: Array) -> Array:
+        """Gate the second half of each row by the first."""
+
     def attention(
         self,
         p: Node,
@@ -102,6 +111,12 @@ class Ops(Protocol):
         tap: Tap = ...,
     ) -> Array:
         """Scaled dot-product attention with several heads."""
+
+    def relative_query_scores(self, q: Array, table: Array, heads: int, keys: int) -> Array:
+        """Score queries against the vectors of their distances to the keys."""
+
+    def relative_key_scores(self, k: Array, table: Array, heads: int, queries: int) -> Array:
+        """Score keys against the vectors of the queries' distances to them."""
 
     def argmax(self, x: Array) -> Array:
         """Index of the largest value of each row, the first one on ties."""
@@ -120,6 +135,12 @@ class Ops(Protocol):
 
     def tanh(self, x: Array) -> Array:
         """Hyperbolic tangent of each element."""
+
+    def log_sum_exp(self, x: Array) -> Array:
+        """Logarithm of the sum of exponentials of the last axis."""
+
+    def identity_like(self, x: Array) -> Array:
+        """Identity matrix of the shape and dtype of a square one."""
 
     def log_softmax(self, x: Array) -> Array:
         """Logarithm of the softmax over the last axis."""

@@ -18,8 +18,8 @@ and `pooler_output` inside a composite output is not projected (version 5 change
 from typing import Any
 
 from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
-from refimpl.errors import InputError
 from refimpl.graph import clip, losses
+from refimpl.inputs import check_pairs
 from refimpl.models.clip_towers import ClipModelBase
 from refimpl.outputs import (
     BaseModelOutputWithPooling,
@@ -258,14 +258,7 @@ class CLIPModel(ClipModelBase[CLIPConfig, clip.Clip]):
         text_features = clip.project(ops, p.text_projection, text.pooler_output)
         image_features = clip.project(ops, p.visual_projection, vision.pooler_output)
         found = clip.compare(ops, p, text_features, image_features)
-        loss = self._loss(found.logits_per_text) if return_loss else None
+        loss = None
+        if return_loss:
+            loss = losses.contrastive(ops, check_pairs(found.logits_per_text))
         return self._returned(CLIPOutput(loss, *found, text, vision), return_dict)
-
-    def _loss(self, logits_per_text: Float[Array, "T I"]) -> Float[Array, ""]:
-        texts, images = logits_per_text.shape
-        if texts != images:
-            raise InputError(
-                f"return_loss needs pairs, as many texts as pictures; got {texts} texts and "
-                f"{images} pictures"
-            )
-        return losses.contrastive(self.ops, logits_per_text)
