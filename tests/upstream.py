@@ -41,7 +41,7 @@ def build(model_class, config, dtype, seed=0):
                 continue
             fan_in = parameter[0].numel() if parameter.ndim > 1 else 4
             parameter.normal_(0, (2 / fan_in) ** 0.5, generator=generator)
-            if "norm" in name and name.endswith("weight"):
+            if "norm" in name.lower() and name.endswith("weight"):
                 parameter.add_(1)
     return model.to(getattr(torch, dtype))
 

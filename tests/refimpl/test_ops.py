@@ -10,6 +10,8 @@ from comparing import assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
+from transformers import BeitConfig
+from transformers.models.beit import modeling_beit
 
 from refimpl import ops
 from refimpl.errors import InputError
@@ -152,6 +154,36 @@ def test_interpolation_weights_add_up_to_one():
         np.testing.assert_allclose(cubic_matrix(size_in, size_out).sum(axis=1), 1, rtol=1e-14)
 
 
+@few
+@given(seeds, dtypes, st.integers(1, 5), st.integers(1, 7), st.integers(1, 7), st.integers(1, 3))
+def test_relative_position_bias(seed, dtype, side, height, width, heads):
+    """Against BEiT's own module, which makes the same of its table."""
+    config = BeitConfig(
+        image_size=4 * side, patch_size=4, hidden_size=6 * heads, num_attention_heads=heads
+    )
+    theirs = modeling_beit.BeitRelativePositionBias(config)
+    (table,) = draw(seed, dtype, ((2 * side - 1) ** 2 + 3, heads))
+    theirs.relative_position_bias_table = torch.nn.Parameter(torch.tensor(table))
+    wanted = theirs((height, width)).detach()
+    found = ops.relative_position_bias(table, height, width)
+    assert_close(found, wanted, 1e-6 if dtype == np.float32 else 1e-13, "bias")
+
+
+def test_relative_position_bias_refuses_a_table_of_another_size():
+    for rows in (2, 3, 5, 7, 10, 19):  # 3 more than the square of an odd number would do
+        with pytest.raises(InputError, match=rf"{rows} rows"):
+            ops.relative_position_bias(np.ones((rows, 2)), 1, 1)
+
+
+@few
+@given(seeds, dtypes, sizes, sizes)
+def test_swiglu(seed, dtype, rows, half):
+    (x,) = draw(seed, dtype, (2, rows, 2 * half), scale=3)
+    gate, gated = torch.tensor(x).chunk(2, dim=-1)
+    wanted = functional.silu(gate) * gated
+    assert_close(ops.swiglu(x), wanted, 2 * within(dtype), "y")
+
+
 def test_interpolate_positions_refuses_a_table_that_is_no_square():
     with pytest.raises(InputError, match="6 positions, no square grid"):
         ops.interpolate_positions(np.ones((6, 2)), 4, 4)
@@ -200,3 +232,27 @@ def test_small_operations():
     np.testing.assert_array_equal(ops.pick_rows(table, np.array([0, 2, 1, 1])), [0, 5, 7, 10])
     np.testing.assert_array_equal(ops.mean(table, axis=1), [1, 4, 7, 10])
     np.testing.assert_array_equal(ops.exp(np.zeros(2)), [1, 1])
+
+
+@few
+@given(seeds, dtypes, sizes, st.integers(0, 4), st.integers(1, 3), st.integers(0, 3))
+def test_relative_scores(seed, dtype, queries, earlier, heads, spare):
+    keys, width = queries + earlier, 4 * heads
+    longest = keys + spare  # the table may have more distances than the text
+    q, k, table = draw(seed, dtype, (2, queries, width), (2, keys, width), (2 * longest - 1, 4))
+    split = [torch.tensor(x).reshape(2, -1, heads, 4).transpose(1, 2) for x in (q, k)]
+    distance = torch.arange(earlier, keys)[:, None] - torch.arange(keys)[None]
+    vectors = torch.tensor(table)[distance + longest - 1]  # (L, S, K)
+    wanted = torch.einsum("bhld,lrd->bhlr", split[0], vectors)
+    found = ops.relative_query_scores(q, table, heads, keys)
+    assert_close(found, wanted, 10 * within(dtype), "of queries")
+    wanted = torch.einsum("bhrd,lrd->bhlr", split[1], vectors)
+    found = ops.relative_key_scores(k, table, heads, queries)
+    assert_close(found, wanted, 10 * within(dtype), "of keys")
+
+
+@few
+@given(seeds, sizes, st.sampled_from([np.bool_, np.int32, np.int64]))
+def test_cumulative_sum(seed, length, kind):
+    x = np.random.default_rng(seed).integers(0, 2, (3, length)).astype(kind)
+    assert_close(ops.cumulative_sum(x), torch.tensor(x).long().cumsum(1), 0, "sums")
