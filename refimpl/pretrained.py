@@ -15,9 +15,10 @@ import numpy as np
 
 from refimpl import ops as numpy_ops
 from refimpl.base_config import Config
-from refimpl.checkpoints.folder import read_weights, write_folder
+from refimpl.checkpoints.folder import write_folder
 from refimpl.checkpoints.hub import resolve
 from refimpl.checkpoints.names import check_finite, compare_trees, reconcile
+from refimpl.checkpoints.originals import read_checkpoint
 from refimpl.errors import InputError
 from refimpl.graph.interface import Ops
 from refimpl.params import fill, initialise, named_leaves
@@ -42,6 +43,8 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
     config_class: ClassVar[type[Config]]
     fresh_if_missing: ClassVar[Sequence[str]] = ()
     """Names that a checkpoint may lack: heads that are trained after loading."""
+    spec_options: ClassVar[Sequence[str]] = ()
+    """Arguments of `spec` beside the config, which `from_pretrained` hands on to it."""
 
     def __init__(
         self,
@@ -82,13 +85,15 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
         revision: str | None = None,
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
+        token: str | bool | None = None,
         **changes: Any,
     ) -> ModelT:
-        """Load a checkpoint: a folder in the hub's layout, a weights file in one, or a hub id.
+        """Load a checkpoint: a folder in the hub's layout, a hub id, or an original's file.
 
         Args:
-            name_or_folder: the folder, the `.safetensors` file beside its `config.json`, or a
-                hub id such as "openai/clip-vit-base-patch32" (needs the extra "hub").
+            name_or_folder: the folder, the `.safetensors` file beside its `config.json`, a hub id
+                such as "openai/clip-vit-base-patch32" (needs the extra "hub"), or a checkpoint as
+                its authors published it, such as "ViT-B-32.pt" (checkpoints/originals.py).
             config: a config to use instead of the folder's.
             dtype: "float32" or "float64", whatever the file holds.
             seed: seed of what the checkpoint lacks (a classification head only).
@@ -96,26 +101,35 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
             revision: branch, tag or commit on the hub.
             cache_dir: the hub's cache, if not the usual one.
             local_files_only: do not touch the network.
-            **changes: config fields to change, such as `num_labels=10`.
+            token: what to log in with on the hub, if not the usual login; False: nothing.
+            **changes: config fields to change, such as `num_labels=10`; and the class's own
+                arguments, such as `add_pooling_layer=False`, where it has some. Upstream's
+                `attn_implementation` and `device_map` say how to compute, not what: values that
+                mean this machine's processor are taken, and change nothing.
 
         Raises:
             InputError: an argument is unknown, nothing is there, a file is broken, tensors are
                 missing, unexpected or mis-shaped (all told at once), or weights are NaN or
                 infinite.
         """
+        options = {name: changes.pop(name) for name in cls.spec_options if name in changes}
+        changes = _without_machinery(cls.__name__, changes)
         cls._check_changes(changes)
         where = resolve(
             name_or_folder,
             revision=revision,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
+            token=token,
         )
         if config is None:
             config = cls.config_class.from_pretrained(where, **changes)
         elif changes:
             config = config.replace(**changes)
         dtype = float_dtype(dtype)
-        params = cls._load(config, read_weights(where), str(where), seed, dtype)
+        spec = cls.spec(config, **options)
+        tensors = read_checkpoint(where, needs_config=False).tensors
+        params = cls._load(spec, tensors, str(where), seed, dtype)
         return cls(config, dtype=dtype, params=params, ops=ops)
 
     @classmethod
@@ -131,10 +145,9 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
 
     @classmethod
     def _load(
-        cls, config: Any, tensors: dict[str, Array], where: str, seed: int, dtype: np.dtype[Any]
+        cls, spec: Any, tensors: dict[str, Array], where: str, seed: int, dtype: np.dtype[Any]
     ) -> Any:
-        """Compare the tensors with the config's tree, then build the tree of them."""
-        spec = cls.spec(config)
+        """Compare the tensors with the tree that is wanted, then build the tree of them."""
         wanted = {name: leaf.shape for name, leaf in named_leaves(spec)}
         tensors = reconcile(tensors, wanted)
         absent = [n for n in cls.fresh_if_missing if n in wanted and n not in tensors]
@@ -166,6 +179,24 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.num_parameters():,} parameters, {self.dtype})"
+
+
+_MACHINERY = {
+    "attn_implementation": (None, "eager", "sdpa", "flash_attention_2"),
+    "device_map": (None, "auto", "cpu"),
+}
+
+
+def _without_machinery(class_name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Drop arguments that say how upstream computes; refuse values that ask for another machine."""
+    for name, known in _MACHINERY.items():
+        value = given.get(name)
+        if not any(value is each or (isinstance(value, str) and value == each) for each in known):
+            raise InputError(
+                f"{class_name}.from_pretrained: {name} must be one of "
+                f"{', '.join(map(repr, known))}; got {value!r:.60}"
+            )
+    return {name: value for name, value in given.items() if name not in _MACHINERY}
 
 
 def float_dtype(dtype: Any) -> np.dtype[Any]:
