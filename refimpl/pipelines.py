@@ -1,44 +1,50 @@
 """Zero-shot image classification: pictures and label words in, sorted scores out.
 
 `pipeline("zero-shot-image-classification")` gives a `ZeroShotImageClassificationPipeline`; with
-no model named, one over the embedded model (demo/), which knows emoji and clean clip-art.
+no model named, one over the embedded model (demo/), which knows emoji and clean clip-art. Any of
+the four families will do: auto.py finds the classes.
 
-Source: Transformers 4.57.6, pipelines/zero_shot_image_classification.py.
+Source: Transformers 4.57.6 and 5.23.0, pipelines/zero_shot_image_classification.py.
 """
 
-from collections.abc import Iterator, Sequence
+import string
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
+from refimpl.auto import (
+    AutoImageProcessor,
+    AutoModelForZeroShotImageClassification,
+    AutoProcessor,
+)
 from refimpl.demo import model_folder
 from refimpl.errors import InputError
-from refimpl.images.load import open_image
-from refimpl.models import CLIPModel
+from refimpl.images.any_source import load_image
 from refimpl.ops import softmax
-from refimpl.processing import CLIPProcessor
+from refimpl.pretrained import PreTrainedModel
+from refimpl.processing import Processor
 from refimpl.shapes import Array, Float
+from tokenizers_py import AutoTokenizer
+from tokenizers_py.errors import TokenizerError
 
 DEFAULT_TEMPLATE = "This is a photo of {}."
 TASKS = ("zero-shot-image-classification",)
 
 
-def pipeline(
-    task: str, model: str | Path | CLIPModel | None = None, **options: Any
-) -> "ZeroShotImageClassificationPipeline":
+def pipeline(task: str | None = None, model: Any = None, **options: Any) -> Any:
     """Build a pipeline by the name of its task.
 
     Args:
-        task: "zero-shot-image-classification".
+        task: "zero-shot-image-classification"; None is that one too.
         model: a folder, a hub id, or a loaded model; None takes the embedded one.
         **options: what the pipeline's class takes, such as `processor` or `batch_size`.
 
     Raises:
         InputError: the task is unknown, or the model cannot be loaded.
     """
-    if task not in TASKS:
+    if task is not None and task not in TASKS:
         raise InputError(f"the task {task!r} is unknown; known is {', '.join(map(repr, TASKS))}")
     return ZeroShotImageClassificationPipeline(model, **options)
 
@@ -48,86 +54,194 @@ class ZeroShotImageClassificationPipeline:
 
     Args:
         model: a folder, a hub id, or a loaded model; None takes the embedded one.
-        processor: what prepares texts and pictures; read from the model's folder by default.
+        tokenizer: a tokenizer, or where to read it; by default the model's folder.
+        image_processor: an image processor, or where to read it; by default the model's folder.
+        processor: both of them in one, instead, or where to read it.
+        feature_extractor: the old name of `image_processor`.
         batch_size: how many pictures the image tower sees at once.
+        **options: how a model is loaded, such as `revision` or `dtype` (see its
+            `from_pretrained`); not for a loaded one. `device` may be "cpu"; `use_fast` changes
+            nothing; `model_kwargs` are more of the same.
+
+    Raises:
+        InputError: something cannot be loaded, or a loaded model comes without its parts.
     """
 
     def __init__(
         self,
-        model: str | Path | CLIPModel | None = None,
-        processor: CLIPProcessor | None = None,
+        model: Any = None,
+        tokenizer: Any = None,
+        image_processor: Any = None,
+        processor: Any = None,
+        feature_extractor: Any = None,
         batch_size: int = 8,
+        **options: Any,
     ) -> None:
-        if isinstance(model, CLIPModel):
-            if processor is None:
-                raise InputError("a loaded model needs its processor: pass processor=...")
-            self.model, self.processor = model, processor
-        else:
-            where = model_folder() if model is None else model
-            self.model = CLIPModel.from_pretrained(where)
-            self.processor = processor or CLIPProcessor.from_pretrained(where)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size must be a whole number above 0; got {batch_size!r}")
         self.batch_size = batch_size
+        options = _load_options(options)
+        where: Any = None
+        self.model: Any = model
+        if isinstance(model, PreTrainedModel):
+            if options:
+                raise InputError(f"a loaded model takes no {', '.join(options)}")
+        elif model is not None and not isinstance(model, (str, Path)):
+            raise InputError(f"model must be a folder, a hub id or a loaded model; got {model!r}")
+        else:
+            where = model_folder() if model is None else model
+            self.model = AutoModelForZeroShotImageClassification.from_pretrained(where, **options)
+        if not hasattr(self.model, "get_text_features"):
+            raise InputError(f"{type(self.model).__name__} does not compare texts with pictures")
+        if image_processor is None:
+            image_processor = feature_extractor
+        hub = {name: options[name] for name in _HUB if name in options}
+        self.processor = _processor(processor, image_processor, tokenizer, where, hub)
+        self.tokenizer = self.processor.tokenizer
+        self.image_processor = self.processor.image_processor
 
     def __call__(
         self,
         image: Any = None,
         candidate_labels: Any = None,
-        hypothesis_template: str = DEFAULT_TEMPLATE,
+        hypothesis_template: Any = DEFAULT_TEMPLATE,
+        timeout: Any = None,
+        tokenizer_kwargs: Any = None,
         *,
         images: Any = None,
     ) -> list[Any]:
         """Score labels for one picture or for a list of them.
 
         Args:
-            image: a path, a PIL image or an array; a list of them gives a list of results. Files
-                and PIL images are turned upright by their EXIF tag and made RGB first.
+            image: a path, an http(s) address, a base64 data address, a PIL image or an array; a
+                list of them, or a 4-D array, gives a list of results. All but arrays are turned
+                upright by their EXIF tag and made RGB first (images/any_source.py).
             candidate_labels: the labels, at least one.
-            hypothesis_template: the sentence around a label, which replaces `{}`.
+            hypothesis_template: the sentence around a label, which replaces `{}` as `str.format`
+                does; "{}" alone where the labels are sentences.
+            timeout: seconds to wait for a picture from the web; None is 60.
+            tokenizer_kwargs: options of the tokenizer that win over those of `encode_texts`.
             images: another name of `image`.
 
         Returns:
-            For each picture a list of {"score", "label"}, the best first; the scores are a
-            softmax over the labels and add up to 1.
+            For each picture a list of {"score", "label"}, the best first, equal ones in the order
+            given. The scores are a softmax over the labels and add up to 1; SigLIP's are a
+            sigmoid of each, and do not.
 
         Raises:
             InputError: no picture, no labels, one string instead of a list of labels, a template
-                without `{}`, or a picture that cannot be read.
+                without `{}`, a text too long for the model, or a picture that cannot be read.
         """
         image = images if image is None else image
         if image is None:
             raise InputError("no picture given: pass a path, a PIL image, an array, or a list")
         labels = check_labels(candidate_labels)
-        texts = self.encode_texts(labels, hypothesis_template)
-        several = isinstance(image, (list, tuple))
-        results = list(self.results(image if several else [image], labels, texts))
+        texts = self.encode_texts(labels, hypothesis_template, tokenizer_kwargs)
+        several = isinstance(image, (list, tuple)) or getattr(image, "ndim", 3) == 4
+        results = list(self.results(list(image) if several else [image], labels, texts, timeout))
         return results if several else results[0]
 
-    def encode_texts(self, labels: Sequence[str], template: str) -> Float[Array, "T E"]:
-        """Embed each label in its sentence: unit vectors."""
-        if "{}" not in template:
-            raise InputError(f"the template must hold {{}} where the label goes; got {template!r}")
-        sentences = [template.replace("{}", label) for label in labels]
-        tokens = self.processor(text=sentences, padding=True, truncation=True, return_tensors="np")
+    def encode_texts(
+        self,
+        labels: Sequence[str],
+        template: Any,
+        tokenizer_kwargs: Any = None,
+    ) -> Float[Array, "T E"]:
+        """Embed each label in its sentence: unit vectors.
+
+        Texts are padded to the longest of them. SigLIP's are padded and cut to the model's own
+        number of positions, as it was trained.
+
+        Trap: upstream has 64 for SigLIP, whatever the model. Nearly all models have 64 positions;
+              those with 16 fail there, and work here. SigLIP's default tokenizer keeps punctuation,
+              the template's full stop too, as in its training; upstream drops it. For upstream's
+              scores give `tokenizer=AutoTokenizer.from_pretrained(..., profile="transformers")`.
+        """
+        sentences = fill_template(template, labels)
+        options: dict[str, Any] = {"padding": True}
+        if self._is_siglip:
+            length = self.model.config.text_config.max_position_embeddings
+            options = {"padding": "max_length", "max_length": length, "truncation": True}
+        if not isinstance(tokenizer_kwargs, (Mapping, type(None))):
+            raise InputError(f"tokenizer_kwargs must be a dict; got {tokenizer_kwargs!r}")
+        options |= tokenizer_kwargs or {}
+        tokens = self.processor(text=sentences, return_tensors="np", text_kwargs=options)
         return self._unit(self.model.get_text_features(**tokens))
 
     def results(
-        self, images: Sequence[Any], labels: Sequence[str], texts: Float[Array, "T E"]
+        self,
+        images: Sequence[Any],
+        labels: Sequence[str],
+        texts: Float[Array, "T E"],
+        timeout: Any = None,
     ) -> Iterator[list[dict[str, Any]]]:
         """Yield the sorted scores of each picture, a batch of pictures at a time."""
-        scale = np.exp(self.model.params.logit_scale)
+        params = self.model.params
         for start in range(0, len(images), self.batch_size):
-            batch = [upright_rgb(image) for image in images[start : start + self.batch_size]]
+            batch = [load_image(one, timeout) for one in images[start : start + self.batch_size]]
             pixels = self.processor(images=batch, return_tensors="np")
             vectors = self._unit(self.model.get_image_features(**pixels))
-            for scores in softmax(vectors @ texts.T * scale):
+            logits = vectors @ texts.T * np.exp(params.logit_scale)
+            if self._is_siglip:
+                found = np.exp(-np.logaddexp(0, -(logits + params.logit_bias)))  # the sigmoid
+            else:
+                found = softmax(logits)
+            for scores in found:
                 order = np.argsort(-scores, kind="stable")
                 yield [{"score": float(scores[i]), "label": labels[i]} for i in order]
+
+    @property
+    def _is_siglip(self) -> bool:
+        return "siglip" in self.model.config.model_type
 
     def _unit(self, features: Float[Array, "B E"]) -> Float[Array, "B E"]:
         unit: Array = self.model.ops.l2_normalize(features)
         return unit
+
+
+_HUB = ("revision", "cache_dir", "local_files_only", "token")
+
+
+def _load_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Give what loads a model, of all that upstream's `pipeline` takes."""
+    found = {**options, **(options.get("model_kwargs") or {})}
+    for name in ("model_kwargs", "use_fast"):
+        found.pop(name, None)
+    device = found.pop("device", None)
+    if device not in (None, -1, "cpu"):
+        raise InputError(f"device must be 'cpu', where numpy computes; got {device!r}")
+    dtype = found.pop("torch_dtype", None) or found.pop("dtype", None)
+    return found if dtype in (None, "auto") else {**found, "dtype": dtype}
+
+
+def _processor(
+    whole: Any, image_part: Any, text_part: Any, where: Any, hub: dict[str, Any]
+) -> Processor:
+    """Put the processor together from what was given, and the rest from the model's folder."""
+    if isinstance(whole, (str, Path)):
+        whole = AutoProcessor.from_pretrained(whole)
+    if whole is not None:
+        if not isinstance(whole, Processor):
+            raise InputError(f"processor must be a processor or where to read it; got {whole!r}")
+        if image_part is None and text_part is None:
+            return whole
+        image_part = whole.image_processor if image_part is None else image_part
+        text_part = whole.tokenizer if text_part is None else text_part
+    if where is None and (image_part is None or text_part is None):
+        raise InputError(
+            "a loaded model needs its processor: pass processor=..., or image_processor=... and "
+            "tokenizer=..."
+        )
+    if image_part is None or isinstance(image_part, (str, Path)):
+        source, own = (where, hub) if image_part is None else (image_part, {})
+        image_part = AutoImageProcessor.from_pretrained(source, **own)
+    if text_part is None or isinstance(text_part, (str, Path)):
+        source, own = (where, hub) if text_part is None else (text_part, {})
+        try:
+            text_part = AutoTokenizer.from_pretrained(source, **own)
+        except TokenizerError as error:
+            raise InputError(str(error)) from error
+    return Processor(image_part, text_part)
 
 
 def check_labels(labels: Any) -> list[str]:
@@ -138,7 +252,10 @@ def check_labels(labels: Any) -> list[str]:
     """
     if isinstance(labels, str):
         raise InputError(f"candidate_labels must be a list of strings; got the string {labels!r}")
-    found = list(labels) if labels is not None else []
+    try:
+        found = list(labels) if labels is not None else []
+    except TypeError as error:
+        raise InputError(f"candidate_labels must be a list of strings; got {labels!r}") from error
     if not found:
         raise InputError("candidate_labels is empty: give at least one label")
     for label in found:
@@ -147,19 +264,31 @@ def check_labels(labels: Any) -> list[str]:
     return found
 
 
-def upright_rgb(image: Any) -> Any:
-    """Open a picture, turn it upright by its EXIF tag, and drop all but its colours.
+def fill_template(template: Any, labels: Sequence[str]) -> list[str]:
+    """Put each label into the sentence, as `template.format(label)` does.
 
-    Arrays are passed through. Only the pipeline does this: the image processors leave EXIF alone.
+    Only plain fields are taken, `{}` and `{0}`: a format may ask for a width of a billion.
 
     Raises:
-        InputError: the picture cannot be opened, or has no way to RGB.
+        InputError: there is no field in the template, or it is not a format of one plain field.
+
+    >>> fill_template("{} {{or}} not", ["a cat"])
+    ['a cat {or} not']
     """
-    opened = open_image(image)
-    if not isinstance(opened, Image.Image):
-        return opened
     try:
-        return ImageOps.exif_transpose(opened).convert("RGB")
-    except (ValueError, OSError) as error:
-        name = getattr(opened, "filename", "") or "the Pillow image"
-        raise InputError(f"{name}: mode {opened.mode!r} cannot become RGB: {error}") from error
+        if not isinstance(template, str):
+            raise TypeError("not a string")
+        parts = list(string.Formatter().parse(template))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the template {template!r} is no format of text: {error}") from error
+    fields = [part[1:] for part in parts if part[1] is not None]
+    if not fields:
+        raise InputError(f"the template must hold {{}} where the label goes; got {template!r}")
+    if any(field not in (("", "", None), ("0", "", None)) for field in fields):
+        raise InputError(f"the template may hold {{}} or {{0}}, and nothing else; got {template!r}")
+    try:
+        return [template.format(label) for label in labels]
+    except (IndexError, ValueError) as error:  # two fields, or {} beside {0}
+        raise InputError(
+            f"the template must hold {{}} once, or {{0}}; got {template!r}: {error}"
+        ) from error

@@ -1,38 +1,61 @@
-"""CLIP's processor: a tokenizer and an image processor in one call.
+"""The families' processors: a tokenizer and an image processor in one call.
 
-The tokenizer is tokenizers_py's, the image processor images/clip.py's; this file only splits the
+The tokenizers are tokenizers_py's, the image processors images/'s; this file only splits the
 arguments and joins the results. The models (models/) take what comes out as `model(**batch)`.
+A family differs in the kinds of its two parts and in nothing else: read `Processor`, then the four
+classes below it.
+
+Source: transformers 4.57.6 and 5.23.0, processing_utils.py and models/*/processing_*.py.
 """
 
+import copy
 import inspect
 import os
-from typing import Any
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 from refimpl.checkpoints.hub import resolve
 from refimpl.errors import InputError
-from refimpl.images import BatchFeature, CLIPImageProcessor
-from refimpl.images.settings import CLIP_DEFAULTS
+from refimpl.images import BatchFeature, ImageProcessor
+from refimpl.images.auto import named_class
+from refimpl.images.config_files import find_settings
+from refimpl.images.settings import OPTIONS
 from tokenizers_py.errors import TokenizerError
 
-_IMAGE_OPTIONS = frozenset({*CLIP_DEFAULTS, "data_format", "input_data_format", "max_pixels"})
+_IMAGE_OPTIONS = frozenset({*OPTIONS, "data_format", "input_data_format", "max_pixels"})
+
+ProcessorT = TypeVar("ProcessorT", bound="Processor")
 
 
-class CLIPProcessor:
-    """Texts and pictures to everything that a CLIP model takes.
+class Processor:
+    """Texts and pictures to everything that a model takes.
 
     Args:
-        image_processor: a `CLIPImageProcessor`, or what can be called like one.
-        tokenizer: a `tokenizers_py.CLIPTokenizer`, or what can be called like one.
+        image_processor: an image processor of images/, or what can be called like one.
+        tokenizer: a tokenizer of tokenizers_py, or what can be called like one.
+        feature_extractor: the old name of `image_processor`; warns.
 
     Raises:
         InputError: one of the two is missing.
     """
 
-    def __init__(self, image_processor: Any = None, tokenizer: Any = None) -> None:
+    image_processor_class: ClassVar[str]
+    """Name in refimpl.images of what `from_pretrained` reads the image part with."""
+    tokenizer_class: ClassVar[str]
+    """Name in tokenizers_py of what it reads the text part with."""
+
+    def __init__(
+        self, image_processor: Any = None, tokenizer: Any = None, *, feature_extractor: Any = None
+    ) -> None:
+        if feature_extractor is not None:
+            warnings.warn(_OLD_NAME, FutureWarning, stacklevel=2)
+            image_processor = feature_extractor if image_processor is None else image_processor
         for name, part in (("image_processor", image_processor), ("tokenizer", tokenizer)):
             if not callable(part):
                 raise InputError(
-                    f"CLIPProcessor: {name} is missing or cannot be called; got {part!r}"
+                    f"{type(self).__name__}: {name} is missing or cannot be called; got {part!r}"
                 )
         self.image_processor = image_processor
         self.tokenizer = tokenizer
@@ -50,7 +73,7 @@ class CLIPProcessor:
         and 5, but was (text, images) before.
 
         Args:
-            images: what `CLIPImageProcessor` takes.
+            images: what the image processor takes.
             text: a string or a list of strings (see the tokenizer).
             return_tensors: None for lists, "np" for numpy, "pt" for torch.
             **options: each goes to the part that knows it: `padding`, `truncation`, `max_length`,
@@ -58,16 +81,17 @@ class CLIPProcessor:
                 `text_kwargs={...}` and `images_kwargs={...}`, for one part alone.
 
         Returns:
-            The tokenizer's keys ("input_ids", "attention_mask") where there is text, then
-            "pixel_values" where there are pictures.
+            The tokenizer's keys ("input_ids", "attention_mask", BERT's "token_type_ids") where
+            there is text, then "pixel_values" where there are pictures.
 
         Raises:
             InputError: neither text nor images, an unknown option, or bad input to a part.
         """
+        me = type(self).__name__
         if text is None and images is None:
-            raise InputError("CLIPProcessor: give text=..., images=... or both")
+            raise InputError(f"{me}: give text=..., images=... or both")
         _check_order(text)
-        for_text, for_images = _split(options, _text_options(self.tokenizer))
+        for_text, for_images = _split(me, options, _text_options(self.tokenizer))
         batch = BatchFeature()
         if text is not None:
             try:
@@ -80,33 +104,70 @@ class CLIPProcessor:
         return batch
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> "CLIPProcessor":
+    def from_pretrained(
+        cls: type[ProcessorT],
+        folder: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        use_fast: bool | None = None,
+        **overrides: Any,
+    ) -> ProcessorT:
         """Read both parts of a checkpoint (a folder or a hub id), as transformers 4 or 5 wrote it.
+
+        Args:
+            folder: the folder, or a hub id.
+            revision: branch, tag or commit on the hub.
+            cache_dir: the hub's cache, if not the usual one.
+            local_files_only: do not touch the network.
+            token: what to log in with on the hub, if not the usual login; False: nothing.
+            use_fast: changes nothing: there is one implementation of each part.
+            **overrides: what wins over the files: options of the image processor, such as `size`;
+                all else goes to the tokenizer.
 
         Raises:
             InputError: a part is missing or broken; the message names the file.
         """
-        from tokenizers_py import CLIPTokenizer
-
-        where = resolve(folder)
-        image_processor = CLIPImageProcessor.from_pretrained(where)
+        where = resolve(
+            folder,
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            token=token,
+            weights=False,
+        )
+        for_images = {name: overrides.pop(name) for name in OPTIONS if name in overrides}
+        image_part = _image_part(where, cls.image_processor_class)
+        text_part = getattr(import_module("tokenizers_py"), cls.tokenizer_class)
+        image_processor = image_part.from_pretrained(where, **for_images)
         try:
-            return cls(image_processor, CLIPTokenizer.from_pretrained(where))
+            return cls(image_processor, text_part.from_pretrained(where, **overrides))
         except TokenizerError as error:
             raise InputError(str(error)) from error
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> list[str]:
         """Write preprocessor_config.json and the tokenizer's files; give the paths written.
 
+        preprocessor_config.json names this class too, so that `AutoProcessor` finds it.
+
         Raises:
             InputError: the folder cannot be written.
         """
+        image_processor = self.image_processor
+        if isinstance(image_processor, ImageProcessor):
+            image_processor = copy.copy(image_processor)
+            image_processor.extra = {
+                **image_processor.extra,
+                "processor_class": type(self).__name__,
+            }
         try:
             written = self.tokenizer.save_pretrained(folder)
         except TokenizerError as error:
             raise InputError(str(error)) from error
         return [
-            *self.image_processor.save_pretrained(folder),
+            *image_processor.save_pretrained(folder),
             *(os.fspath(path) for path in written),
         ]
 
@@ -123,6 +184,58 @@ class CLIPProcessor:
         """The keys of a full batch, in order: the tokenizer's, then the image processor's."""
         names = [*self.tokenizer.model_input_names, *self.image_processor.model_input_names]
         return list(dict.fromkeys(names))
+
+    @property
+    def feature_extractor(self) -> Any:
+        """The old name of `image_processor`; warns."""
+        warnings.warn(_OLD_NAME, FutureWarning, stacklevel=2)
+        return self.image_processor
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.image_processor!r}, {self.tokenizer!r})"
+
+
+class CLIPProcessor(Processor):
+    """A `CLIPImageProcessor` and a `CLIPTokenizer` in one call."""
+
+    image_processor_class = "CLIPImageProcessor"
+    tokenizer_class = "AutoTokenizer"  # as upstream: the files say which, mostly CLIP's
+
+
+class SiglipProcessor(Processor):
+    """A `SiglipImageProcessor` and a `SiglipTokenizer` in one call.
+
+    Trap: SigLIP was trained on texts padded to the full length: pass `padding="max_length"`.
+    """
+
+    image_processor_class = "SiglipImageProcessor"
+    tokenizer_class = "AutoTokenizer"  # as upstream: the files say which, mostly SigLIP's
+
+
+class ChineseCLIPProcessor(Processor):
+    """A `ChineseCLIPImageProcessor` and a `BertTokenizer` in one call.
+
+    Trap: pass the attention mask on to the model, or it reads the padding too.
+    """
+
+    image_processor_class = "ChineseCLIPImageProcessor"
+    tokenizer_class = "BertTokenizer"
+
+
+class VisionTextDualEncoderProcessor(Processor):
+    """Any image processor and any tokenizer in one call: the parts that its two towers need."""
+
+    image_processor_class = "AutoImageProcessor"
+    tokenizer_class = "AutoTokenizer"
+
+
+_OLD_NAME = "feature_extractor is the old name, which transformers 5 dropped: say image_processor"
+
+
+def _image_part(where: Path, own: str) -> Any:
+    """Give the class that the files name for pictures, as upstream does; else the family's own."""
+    named = named_class(find_settings(where)[0])
+    return getattr(import_module("refimpl.images"), own) if named is None else named
 
 
 def _check_order(text: Any) -> None:
@@ -142,7 +255,7 @@ def _text_options(tokenizer: Any) -> frozenset[str]:
 
 
 def _split(
-    options: dict[str, Any], text_options: frozenset[str]
+    me: str, options: dict[str, Any], text_options: frozenset[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give the options of the tokenizer and those of the image processor."""
     rest = dict(options)
@@ -152,14 +265,14 @@ def _split(
         shared = {name: rest.pop(name) for name in known & set(rest)}
         twice = sorted(set(own) & set(shared))
         if twice:
-            raise InputError(f"CLIPProcessor: {twice} given alone and in {group}")
+            raise InputError(f"{me}: {twice} given alone and in {group}")
         unknown = sorted(set(own) - known - {"return_tensors"})
         if unknown:
-            raise InputError(f"CLIPProcessor: unknown {unknown} in {group}; known: {sorted(known)}")
+            raise InputError(f"{me}: unknown {unknown} in {group}; known: {sorted(known)}")
         parts.append({**shared, **own})
     if rest:
         raise InputError(
-            f"CLIPProcessor: unknown option {sorted(rest)}; for text: {sorted(text_options)}; "
+            f"{me}: unknown option {sorted(rest)}; for text: {sorted(text_options)}; "
             f"for images: {sorted(_IMAGE_OPTIONS)}"
         )
     return parts[0], parts[1]

@@ -1,6 +1,6 @@
 """`BatchFeature`: the dictionary that a processor returns, its values also as attributes.
 
-Made by clip.py and by refimpl/processing.py; the models take it as `model(**batch)`.
+Made by processor.py and by refimpl/processing.py; the models take it as `model(**batch)`.
 """
 
 from typing import Any

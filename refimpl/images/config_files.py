@@ -1,6 +1,6 @@
 """A processor's JSON: found in a folder in either layout, and written back.
 
-Called by clip.py. transformers 4 writes `preprocessor_config.json`; transformers 5 writes
+Called by processor.py and refimpl/auto.py. transformers 4 writes `preprocessor_config.json`; transformers 5 writes
 `processor_config.json` with the image part nested under "image_processor".
 """
 
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from refimpl.checkpoints.hub import resolve
 from refimpl.errors import InputError
 from refimpl.strict_json import read_json, write_json
 
@@ -18,16 +17,15 @@ PROCESSOR_FILE = "processor_config.json"
 _MAX_BYTES = 1_000_000  # real ones have about 500
 
 
-def find_settings(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
+def find_settings(path: Path) -> tuple[dict[str, Any], Path]:
     """Read the image part of a checkpoint folder; give it and the file that it stood in.
 
     The nested part of processor_config.json wins over preprocessor_config.json, as in
-    transformers 5.23.0 (image_processing_base.py). `folder` may also be one JSON file or a hub id.
+    transformers 5.23.0 (image_processing_base.py). `path` may also be one JSON file.
 
     Raises:
         InputError: no such folder, neither file in it, or a file that is not a JSON object.
     """
-    path = resolve(folder)
     if path.is_file():
         found = _read_object(path)
         return _nested(found, path) or found, path
@@ -44,6 +42,15 @@ def find_settings(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]
         f"{path}: holds neither {PREPROCESSOR_FILE} nor a {PROCESSOR_FILE} with an "
         '"image_processor" in it'
     )
+
+
+def read_if_there(path: Path) -> dict[str, Any]:
+    """Read one JSON object; an empty one where there is no such file.
+
+    Raises:
+        InputError: the file is not one JSON object.
+    """
+    return _read_object(path) if path.is_file() else {}
 
 
 def _nested(processor: dict[str, Any], path: Path) -> dict[str, Any] | None:
@@ -67,7 +74,7 @@ def write_settings(folder: str | os.PathLike[str], settings: Mapping[str, Any]) 
         InputError: see strict_json.write_json, and read_json for a processor_config.json that is there.
     """
     preprocessor, processor = Path(folder) / PREPROCESSOR_FILE, Path(folder) / PROCESSOR_FILE
-    whole = _read_object(processor) if processor.is_file() else {}
+    whole = read_if_there(processor)
     write_json(preprocessor, settings)
     if _nested(whole, processor) is None:
         return [preprocessor]

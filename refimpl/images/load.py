@@ -1,10 +1,11 @@
 """Open a picture: from a file (safely), a Pillow image, a numpy array or a torch tensor.
 
-Called by clip.py for every picture it is given; the next step is transforms.py. A file is the
+Called by one_picture.py for every picture it is given; the next step is transforms.py. A file is the
 only input that a stranger may have written, so it alone meets the allow-list of formats and the
 pixel limit; any bad file ends in one `InputError` that names it.
 """
 
+import io
 import os
 import threading
 import warnings
@@ -62,12 +63,25 @@ def open_image(source: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image | np
     )
 
 
+def open_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Open the bytes of a picture file as `open_image` opens a file; `name` is for messages.
+
+    Raises:
+        InputError: no picture, a format that is not allowed, too many pixels, or broken bytes.
+    """
+    return _open(io.BytesIO(data), name, max_pixels)
+
+
 def _open_file(path: Any, max_pixels: int) -> Image.Image:
     name = _short(path)
     if not os.path.isfile(path):  # also false for what open() would wait on, such as a FIFO
         raise InputError(f"{name}: {_why_no_file(path)}")
+    return _open(path, name, max_pixels)
+
+
+def _open(file: Any, name: str, max_pixels: int) -> Image.Image:
     try:
-        image = _open_header(path, max_pixels)
+        image = _open_header(file, max_pixels)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"{name}: more than max_pixels={max_pixels} pixels ({error})") from error
     except UnidentifiedImageError as error:
@@ -81,14 +95,14 @@ def _open_file(path: Any, max_pixels: int) -> Image.Image:
         return _decoded(image, name)
 
 
-def _open_header(path: Any, max_pixels: int) -> Image.Image:
+def _open_header(file: Any, max_pixels: int) -> Image.Image:
     """Read the header only; a picture above the limit raises before a pixel is decoded."""
     with _PILLOW_LIMIT, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = max_pixels
         try:
-            return Image.open(path, formats=FORMATS)
+            return Image.open(file, formats=FORMATS)
         finally:
             Image.MAX_IMAGE_PIXELS = before
 
@@ -118,7 +132,7 @@ def _why_no_file(path: Any) -> str:
     if os.path.exists(path):
         return "is not a regular file"
     if str(path).startswith(("http://", "https://", "data:")):
-        return "nothing is downloaded or unpacked here; give the path of a picture file"
+        return "nothing is downloaded or unpacked here; refimpl.load_image does that"
     return "no such picture file"
 
 

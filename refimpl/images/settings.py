@@ -1,7 +1,7 @@
-"""What an image processor can be told: names, defaults, and the check of every value.
+"""What an image processor can be told: the names, and the check of every value.
 
-Called by clip.py before it does anything, so that a wrong option is one clear message and not a
-crash in the middle of the arithmetic. Sizes are read in sizes.py.
+Called by processor.py before it does anything, so that a wrong option is one clear message and not
+a crash in the middle of the arithmetic. Sizes are read in sizes.py; defaults are the families'.
 """
 
 import math
@@ -11,35 +11,46 @@ from typing import Any
 from refimpl.errors import InputError
 from refimpl.images.sizes import read_crop_size, read_size
 
-CLIP_DEFAULTS: Mapping[str, Any] = {
-    "do_resize": True,
-    "size": {"shortest_edge": 224},
-    "resample": 3,
-    "do_center_crop": True,
-    "crop_size": {"height": 224, "width": 224},
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": True,
-    "image_mean": [0.48145466, 0.4578275, 0.40821073],
-    "image_std": [0.26862954, 0.26130258, 0.27577711],
-    "do_convert_rgb": True,
-}
-"""CLIP's own values (openai/CLIP d05afc4, clip/clip.py); ImageNet's mean and std are others."""
 
-
-def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+def checked(settings: Mapping[str, Any], default_to_square: bool = False) -> dict[str, Any]:
     """Check every setting and bring it to its canonical form; the input is not changed.
 
+    Args:
+        settings: values by option; None says nothing and stays.
+        default_to_square: whether an int as "size" is a square rather than the short edge.
+
     Raises:
-        InputError: an unknown name (the nearest known ones are in the message) or a wrong value.
+        InputError: an unknown name (the known ones are in the message) or a wrong value.
 
     >>> checked({"size": 224, "do_resize": True})
     {'size': {'shortest_edge': 224}, 'do_resize': True}
     """
-    unknown = sorted(set(settings) - set(_READERS))
+    unknown = sorted(set(settings) - set(OPTIONS))
     if unknown:
-        raise InputError(f"unknown image option {unknown}; known are {sorted(_READERS)}")
-    return {name: _READERS[name](value, name) for name, value in settings.items()}
+        raise InputError(f"unknown image option {unknown}; known are {sorted(OPTIONS)}")
+    found = {}
+    for name, value in settings.items():
+        if name == "size" and default_to_square and _is_int(value):
+            value = {"height": value, "width": value}
+        found[name] = None if value is None else _READERS[name](value, name)
+    return found
+
+
+def check_complete(settings: Mapping[str, Any]) -> None:
+    """Raise where a step is switched on that lacks its numbers.
+
+    >>> check_complete({"do_center_crop": True, "crop_size": None})
+    Traceback (most recent call last):
+    refimpl.errors.InputError: do_center_crop=True needs crop_size, which is None
+    """
+    for switch, names in _NEEDS.items():
+        for name in names:
+            if settings.get(switch) and settings.get(name) is None:
+                raise InputError(f"{switch}=True needs {name}, which is None")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _switch(value: Any, name: str) -> bool:
@@ -88,4 +99,15 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "image_mean": _per_channel,
     "image_std": _std,
     "do_convert_rgb": _switch,
+    "do_reduce_labels": _switch,
+}
+
+OPTIONS = tuple(_READERS)
+"""All options by name. Every family takes all of them; its table says which it documents."""
+
+_NEEDS = {
+    "do_resize": ("size", "resample"),
+    "do_center_crop": ("crop_size",),
+    "do_rescale": ("rescale_factor",),
+    "do_normalize": ("image_mean", "image_std"),
 }

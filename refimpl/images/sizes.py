@@ -1,6 +1,6 @@
 """Sizes: what a processor may be told, and which height and width follow for one picture.
 
-Called by settings.py (reading) and clip.py (applying). The pixels themselves are resized in
+Called by settings.py (reading) and one_picture.py (applying). The pixels themselves are resized in
 transforms.py.
 """
 
@@ -20,7 +20,7 @@ _RESIZE_KEYS = (
 def read_size(value: Any, name: str = "size") -> dict[str, int]:
     """Bring a resize size to its dictionary form.
 
-    An int is the shortest edge (`default_to_square` is False for CLIP); two ints are height and
+    An int is the shortest edge (where it is a square, settings.py has made it one); two ints are height and
     width; a dictionary has one of the key sets {height, width}, {shortest_edge},
     {shortest_edge, longest_edge}, {max_height, max_width}.
 

@@ -1,6 +1,6 @@
 """The five steps from a picture to model input, as pure functions on arrays.
 
-clip.py calls them in CLIP's order: convert_to_rgb, resize, center_crop, rescale, normalize.
+one_picture.py calls them in this order: convert_to_rgb, resize, center_crop, rescale, normalize.
 Pictures are channels first, (C, height, width), from `to_channels_first` on. No function writes
 to its argument. All of them equal transformers 5.23.0's Pillow path bit for bit.
 """
