@@ -8,7 +8,7 @@ Source: Transformers 5.23.0 and 4.57.6, configuration_utils.py.
 """
 
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
@@ -228,7 +228,7 @@ def _problem_of(name: str, value: Any) -> str | None:
         return f"{name} must be a whole number from 1 to {_LARGEST_SIZE}; got {value!r}"
     if name in _NUMBERS:
         is_number = is_int or isinstance(value, float)
-        if not is_number or not math.isfinite(value):
+        if not is_number or not abs(value) <= sys.float_info.max:  # whole numbers may be larger
             return f"{name} must be a finite number; got {value!r}"
         if name == "layer_norm_eps" and value <= 0:
             return f"layer_norm_eps must be above 0; got {value!r}"

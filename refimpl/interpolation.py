@@ -1,11 +1,13 @@
 """Resampling of position embeddings, so that a tower can see pictures of another size.
 
-Called by ops.interpolate_positions. Cubic convolution (Keys 1981), written as one small matrix
+Called by ops.interpolate_positions (cubic convolution, Keys 1981) and by
+ops.relative_position_bias (linear), each written as one small matrix
 per axis: row i of the matrix holds the weights of the input points that make output point i.
 Resizing of *pictures* is another thing (other kernel, antialiased) and lives in images/.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -51,11 +53,31 @@ def cubic_matrix(size_in: int, size_out: int) -> Float[Array, "O N"]:
     return matrix
 
 
+def linear_matrix(size_in: int, size_out: int) -> Float[Array, "O N"]:
+    """Weights that resample `size_in` points to `size_out` by the two nearest, as float64.
+
+    Source: torch 2.13, `interpolate(mode="bilinear", align_corners=False)`.
+
+    >>> linear_matrix(2, 4)[:, 0].tolist()
+    [1.0, 0.75, 0.25, 0.0]
+    """
+    matrix = np.zeros((size_out, size_in))
+    for i in range(size_out):
+        centre = min(max((i + 0.5) * size_in / size_out - 0.5, 0.0), size_in - 1.0)
+        first = math.floor(centre)
+        matrix[i, first] += 1 - (centre - first)
+        matrix[i, min(first + 1, size_in - 1)] += centre - first
+    return matrix
+
+
 def resample_grid(
-    grid: Float[Array, "Y X D"], height: int, width: int
+    grid: Float[Array, "Y X D"],
+    height: int,
+    width: int,
+    matrix: Callable[[int, int], Float[Array, "O N"]] = cubic_matrix,
 ) -> Float[Array, "height width D"]:
     """Resample a grid of vectors to `height` × `width`, rows and columns apart."""
-    rows = cubic_matrix(grid.shape[0], height).astype(grid.dtype)
-    columns = cubic_matrix(grid.shape[1], width).astype(grid.dtype)
+    rows = matrix(grid.shape[0], height).astype(grid.dtype)
+    columns = matrix(grid.shape[1], width).astype(grid.dtype)
     by_rows = np.tensordot(rows, grid, axes=(1, 0))  # (height, X, D)
     return np.tensordot(columns, by_rows, axes=(1, 1)).swapaxes(0, 1)

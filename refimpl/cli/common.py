@@ -9,24 +9,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import refimpl.models
 from refimpl.errors import InputError
 
 FINE, BAD_INPUT = 0, 2
-
-# The class of a whole model, where `architectures` in its config names none of ours.
-_WHOLE_MODELS = {
-    "clip": "CLIPModel",
-    "siglip": "SiglipModel",
-    "chinese_clip": "ChineseCLIPModel",
-    "vision-text-dual-encoder": "VisionTextDualEncoderModel",
-    "bert": "BertModel",
-    "roberta": "RobertaModel",
-    "vit": "ViTModel",
-    "deit": "DeiTModel",
-    "beit": "BeitModel",
-    "dinov2": "Dinov2Model",
-}
 
 Entries = Sequence[tuple[str, ...]]
 
@@ -89,13 +74,10 @@ def model_class(config: Mapping[str, Any], where: str) -> Any:
     Raises:
         InputError: the config names no class and no family that is known here.
     """
+    from refimpl import models
+    from refimpl.families import class_for
+
     saved_from = config.get("architectures")
-    names = [saved_from[0]] if isinstance(saved_from, list) and saved_from else []
-    names.append(_WHOLE_MODELS.get(str(config.get("model_type"))))
-    for name in names:
-        if name in refimpl.models.__all__:
-            return getattr(refimpl.models, str(name))
-    raise InputError(
-        f"{where}: the config is of model_type {config.get('model_type')!r}; known here are "
-        + ", ".join(sorted(_WHOLE_MODELS))
-    )
+    if isinstance(saved_from, list) and saved_from and saved_from[0] in models.__all__:
+        return getattr(models, saved_from[0])
+    return class_for(config.get("model_type"), "model", where)

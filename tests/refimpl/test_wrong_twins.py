@@ -26,8 +26,8 @@ class Mutant:
 
 
 def attention_with(**changes):
-    def wrong(p, q, k, v, *, heads, mask, scale, tap=ops.tap):
-        given = {"heads": heads, "mask": mask, "scale": scale, **changes}
+    def wrong(p, q, k, v, *, heads, mask, scale, head_mask=None, tap=ops.tap):
+        given = {"heads": heads, "mask": mask, "scale": scale, "head_mask": head_mask, **changes}
         return ops.attention(p, q, k, v, tap=tap, **given)
 
     return wrong

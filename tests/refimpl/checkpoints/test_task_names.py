@@ -76,6 +76,25 @@ def assert_same_run(ours, theirs, family, pooled=True):
     assert_outputs_equal(found, wanted, 1e-5, family)
 
 
+TOP_LEVEL = {
+    "ViT": {"embeddings", "encoder", "layernorm", "pooler"},
+    "DeiT": {"embeddings", "encoder", "layernorm", "pooler"},
+    "Beit": {"embeddings", "encoder", "pooler"},
+    "Dinov2": {"embeddings", "encoder", "layernorm"},
+    "Bert": {"embeddings", "encoder", "pooler"},
+    "Roberta": {"embeddings", "encoder", "pooler"},
+}
+
+
+@pytest.mark.parametrize("family", TOP_LEVEL)
+def test_file_that_upstream_writes(family, tmp_path):
+    config = getattr(transformers, f"{family}Config")(**TOWERS[family])
+    getattr(transformers, f"{family}Model")(config).save_pretrained(tmp_path)
+    names = read_weights(tmp_path)
+    assert {name.split(".")[0] for name in names} == TOP_LEVEL[family]
+    assert any(name.startswith("encoder.layer.1.attention.") for name in names)
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_bare_tower_out_of_a_tasks_checkpoint(name, tmp_path):
     family, complete = saved(name, tmp_path)
