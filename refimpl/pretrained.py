@@ -18,7 +18,7 @@ from refimpl.base_config import Config
 from refimpl.checkpoints.folder import write_folder
 from refimpl.checkpoints.hub import resolve
 from refimpl.checkpoints.names import check_finite, compare_trees, reconcile
-from refimpl.checkpoints.originals import read_checkpoint
+from refimpl.checkpoints.originals import Checkpoint, read_checkpoint, read_original
 from refimpl.errors import InputError
 from refimpl.graph.interface import Ops
 from refimpl.params import fill, initialise, named_leaves
@@ -76,7 +76,7 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
     @classmethod
     def from_pretrained(
         cls: type[ModelT],
-        name_or_folder: str | Path,
+        name_or_folder: str | Path | Checkpoint,
         *,
         config: Any = None,
         dtype: Any = "float32",
@@ -93,7 +93,8 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
         Args:
             name_or_folder: the folder, the `.safetensors` file beside its `config.json`, a hub id
                 such as "openai/clip-vit-base-patch32" (needs the extra "hub"), or a checkpoint as
-                its authors published it, such as "ViT-B-32.pt" (checkpoints/originals.py).
+                its authors published it, such as "ViT-B-32.pt" (checkpoints/originals.py); or
+                what `read_checkpoint` there gave, which saves reading it again.
             config: a config to use instead of the folder's.
             dtype: "float32" or "float64", whatever the file holds.
             seed: seed of what the checkpoint lacks (a classification head only).
@@ -115,22 +116,37 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
         options = {name: changes.pop(name) for name in cls.spec_options if name in changes}
         changes = _without_machinery(cls.__name__, changes)
         cls._check_changes(changes)
-        where = resolve(
-            name_or_folder,
-            revision=revision,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            token=token,
-        )
+        if isinstance(name_or_folder, Checkpoint):
+            found: Checkpoint | None = name_or_folder
+            where = Path(name_or_folder.where)
+        else:
+            where = resolve(
+                name_or_folder,
+                revision=revision,
+                cache_dir=cache_dir,
+                local_files_only=local_files_only,
+                token=token,
+            )
+            found = read_original(where) if config is None else None
         if config is None:
-            config = cls.config_class.from_pretrained(where, **changes)
+            config = cls._config_of(where, found, changes)
         elif changes:
             config = config.replace(**changes)
         dtype = float_dtype(dtype)
         spec = cls.spec(config, **options)
-        tensors = read_checkpoint(where, needs_config=False).tensors
+        tensors = (found or read_checkpoint(where, needs_config=False)).tensors
         params = cls._load(spec, tensors, str(where), seed, dtype)
         return cls(config, dtype=dtype, params=params, ops=ops)
+
+    @classmethod
+    def _config_of(cls, where: Path, found: Checkpoint | None, changes: dict[str, Any]) -> Any:
+        """Make the config of what was read, or read it: it is small, and the weights are not."""
+        if found is None:
+            return cls.config_class.from_pretrained(where, **changes)
+        try:
+            return cls.config_class.from_dict(found.config, **changes)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
 
     @classmethod
     def _check_changes(cls, changes: dict[str, Any]) -> None:

@@ -41,8 +41,9 @@ _TYPES = {
     "bool": "BOOL",
 }
 _MAX_KEYS = 4096  # of one dict; the package keeps up to 1024 open within each other
-_MAX_TOTAL_KEYS = 200_000
+_MAX_TOTAL = 200_000  # of keys, dicts and lists together
 _MAX_ITEMS = 1024  # of one list; only shapes are lists
+_MAX_PATH = 512  # letters of a name
 _CHUNKED = "__msgpack_chunked_array__"
 
 
@@ -62,36 +63,45 @@ def read_flax_msgpack(path: str | os.PathLike[str]) -> dict[str, Shaped[Array, "
             f'{path}: to read Flax weights: pip install "clip-refimpl[flax]"'
         ) from error
     reader = _Reader(msgpack.unpackb)
-    with open_for_reading(path) as file:
-        data = file.read()
     try:
+        with open_for_reading(path) as file:
+            data = file.read()
         tree = msgpack.unpackb(
             data,
             ext_hook=reader.extension,
             object_pairs_hook=reader.mapping,
+            list_hook=reader.listing,
             max_array_len=_MAX_ITEMS,
             max_map_len=_MAX_KEYS,
         )
         return _flat(tree)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        named = str(error).startswith(str(path))
+        raise InputError(str(error) if named else f"{path}: {error}") from error
     except (ValueError, MemoryError, msgpack.UnpackException) as error:
         reason = str(error) or type(error).__name__
         raise InputError(f"{path}: not valid MessagePack: {reason[:200]}") from error
 
 
 class _Reader:
-    """What becomes of the dicts and the arrays; it counts the keys of all dicts together."""
+    """What becomes of the dicts and the arrays; it counts the keys, the dicts and the lists."""
 
     def __init__(self, unpack: Callable[..., Any]) -> None:
         self.unpack = unpack
-        self.keys = 0
+        self.total = 0
+
+    def count(self, number: int) -> None:
+        self.total += number
+        if self.total > _MAX_TOTAL:
+            raise InputError(f"more than {_MAX_TOTAL:,} keys, dicts and lists")
+
+    def listing(self, values: list[Any]) -> list[Any]:
+        self.count(1)  # an empty one takes one byte in the file, and many here
+        return values
 
     def mapping(self, pairs: list[tuple[Any, Any]]) -> Any:
+        self.count(1 + len(pairs))
         made = dict(pairs)
-        self.keys += len(pairs)
-        if self.keys > _MAX_TOTAL_KEYS:
-            raise InputError(f"more than {_MAX_TOTAL_KEYS:,} keys")
         if len(made) != len(pairs) or not all(type(key) is str for key in made):
             raise InputError(f"a key that is no text or stands there twice: {list(made)[:5]}")
         return _joined(made) if _CHUNKED in made else made
@@ -154,6 +164,8 @@ def _flat(tree: Any) -> dict[str, Shaped[Array, "..."]]:
         children = []
         for key, value in node.items():
             name = f"{path}/{key}" if path else key
+            if len(name) > _MAX_PATH:
+                raise InputError(f"an array whose path has more than {_MAX_PATH} letters")
             if type(value) is dict:
                 children.append((name, value))
             elif isinstance(value, np.ndarray):

@@ -23,7 +23,7 @@ from refimpl.errors import InputError
 from refimpl.shapes import Array, Shaped
 from refimpl.strict_json import read_json
 
-__all__ = ["ORIGINS", "Checkpoint", "read_checkpoint", "read_checkpoint_config"]
+__all__ = ["ORIGINS", "Checkpoint", "read_checkpoint", "read_checkpoint_config", "read_original"]
 
 SIDE_CONFIG_NAME = "open_clip_config.json"
 _OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -45,12 +45,14 @@ class Checkpoint(NamedTuple):
         config: the content of config.json; empty where it was not asked for and is not there.
         tensors: every tensor, under the names that Transformers 4 gives it.
         origin: whose layout the file had.
+        where: names it in error messages.
         pictures: what preprocessor_config.json should say, where the origin tells.
     """
 
     config: dict[str, Any]
     tensors: dict[str, Shaped[Array, "..."]]
     origin: str
+    where: str
     pictures: dict[str, Any] | None = None
 
 
@@ -144,8 +146,21 @@ def read_checkpoint(path: str | os.PathLike[str], *, needs_config: bool = True) 
     config = read_config(place) if needs_config else {}
     tensors = read_weights(_hub_weights(place) or place)
     if any(name.endswith("/kernel") for name in tensors):
-        return Checkpoint(config, flax.hub_tensors(tensors, str(place)), "Transformers' Flax")
-    return Checkpoint(config, tensors, "the hub")
+        tensors, origin = flax.hub_tensors(tensors, str(place)), "Transformers' Flax"
+        return Checkpoint(config, tensors, origin, str(place))
+    return Checkpoint(config, tensors, "the hub", str(place))
+
+
+def read_original(path: str | os.PathLike[str]) -> Checkpoint | None:
+    """Read a checkpoint whose config is not a file of its own; None for one in the hub's layout.
+
+    For who needs the config first, and then the tensors: one of the hub's is better read in two
+    steps, an original in one.
+
+    Raises:
+        InputError: as `read_checkpoint`.
+    """
+    return None if _has_config_file(Path(path)) else read_checkpoint(path)
 
 
 def read_checkpoint_config(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -156,11 +171,14 @@ def read_checkpoint_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         InputError: as `read_checkpoint`.
     """
-    place = Path(path)
+    found = read_original(path)
+    return read_config(path) if found is None else found.config
+
+
+def _has_config_file(place: Path) -> bool:
+    """Tell whether the config must be in a file: where it is one, or is missing."""
     is_json = place.suffix == ".json" and not os.path.isdir(place)
-    if is_json or _is_hub_layout(place) or _holds_no_weights(place):
-        return read_config(place)
-    return read_checkpoint(place).config
+    return is_json or _is_hub_layout(place) or _holds_no_weights(place)
 
 
 def _is_hub_layout(place: Path) -> bool:
@@ -216,10 +234,11 @@ def _read_original(place: Path, needs_config: bool) -> Checkpoint:
             config, tensors = origin.read(found)
             preprocess = (found.side or {}).get("preprocess_cfg")
             preprocess = preprocess if isinstance(preprocess, dict) else None
-            return Checkpoint(config, tensors, origin.name, picture_settings(config, preprocess))
+            pictures = picture_settings(config, preprocess)
+            return Checkpoint(config, tensors, origin.name, str(place), pictures)
     if needs_config:
         raise InputError(_nothing_known(found))
-    return Checkpoint({}, dict(found.tensors), "the hub")
+    return Checkpoint({}, dict(found.tensors), "the hub", str(place))
 
 
 def _read_side_config(folder: Path) -> Mapping[str, Any] | None:

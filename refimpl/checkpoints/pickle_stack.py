@@ -11,13 +11,13 @@ from typing import Any
 
 from refimpl.errors import InputError
 
-__all__ = ["MAX_STEPS", "Global", "Machine", "Record"]
+__all__ = ["MAX_NAME", "MAX_STEPS", "Global", "Machine", "Record", "check_key"]
 
-MAX_STEPS = 2_000_000  # a tensor takes about 35; each step makes at most some 150 bytes
+MAX_STEPS = 2_000_000  # a tensor takes about 35; each step makes at most some 250 bytes
+MAX_NAME = 256  # of a key, a module, a class or a storage; see check_key
 _MAX_LINE = 80  # of a number written as digits
-_MAX_NAME = 512  # of a module or a class
 _MAX_INT_BYTES = 32  # the longest in a weight file is the 10 bytes of the old format's mark
-_KEY_TYPES = (str, int, float, bool, type(None))  # to hash a nested tuple would recurse
+_KEY_TYPES = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +42,24 @@ class Record:
 
     class_name: str
     attributes: dict[Any, Any] | None = None
+
+
+def check_key(key: Any) -> None:
+    """Check that a value can be the key of a dict without a way to make the dict slow.
+
+    The memo gives one long text back as often as the file likes, so two equal ones could be
+    compared millions of times; and whole numbers whose hashes collide are easy to find once they
+    may have more than 64 bits. To hash a tuple would recurse.
+
+    Raises:
+        InputError: it is not None, a bool, a float, a whole number of 64 bits, or a short text.
+    """
+    if type(key) not in _KEY_TYPES:
+        raise InputError(f"{_kind(key)} as the key of a dict")
+    if type(key) is str and len(key) > MAX_NAME:
+        raise InputError(f"a text of {len(key):,} letters as the key of a dict")
+    if type(key) is int and not -(2**63) <= key < 2**64:
+        raise InputError("a whole number of more than 64 bits as the key of a dict")
 
 
 class Machine:
@@ -136,8 +154,7 @@ class Machine:
         if len(items) % 2:
             raise InputError("a key without a value")
         for key in items[::2]:
-            if type(key) not in _KEY_TYPES:
-                raise InputError(f"a {_kind(key)} as the key of a dict")
+            check_key(key)
         target.update(zip(items[::2], items[1::2], strict=True))
 
     def push_dict(self) -> None:
@@ -202,10 +219,12 @@ class Machine:
 
     def push_named_global(self) -> None:
         """Push the global whose module and name follow in the file (GLOBAL)."""
-        self.push_global(self.line(_MAX_NAME), self.line(_MAX_NAME))
+        self.push_global(self.line(MAX_NAME), self.line(MAX_NAME))
 
     def push_global(self, module: str, name: str) -> None:
         """Push what stands for a name, which must be on the list."""
+        if max(len(module), len(name)) > MAX_NAME:  # the memo could give it back without end
+            raise InputError(f"a name of more than {MAX_NAME} letters")
         found = self.find_global(module, name)
         if found is None:
             raise InputError(

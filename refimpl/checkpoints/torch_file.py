@@ -43,8 +43,8 @@ __all__ = ["read_torch_file"]
 
 _PLACES = ("state_dict", "model_state_dict", "model", "module")
 _MAX_PICKLE_BYTES = 32 * 2**20  # as much as a safetensors header
-_MAX_DEPTH = 64  # modules within each other; CLIP's have six
-_MAX_MODULES = 100_000
+_MAX_PATH = 512  # letters of a dotted name; CLIP's have up to 60
+_MAX_ATTRIBUTES = 200_000  # of all modules; CLIP's have some 6000
 _BYTE_ORDERS = {b"little": "<", b"big": ">"}
 
 
@@ -159,11 +159,11 @@ def _find_module_tensors(saved: Any, where: str) -> dict[str, Tensor]:
         raise InputError(f"{where}: a TorchScript archive that does not hold a module")
     tensors: dict[str, Tensor] = {}
     modules = [("", saved)]
-    visited = 0
+    seen = 0  # modules and attributes; one that is reached in two ways counts twice
     while modules:
         prefix, module = modules.pop()
-        visited += 1
-        if visited > _MAX_MODULES or prefix.count(".") > _MAX_DEPTH:
+        seen += 1 + len(module.attributes or {})
+        if seen > _MAX_ATTRIBUTES or len(prefix) > _MAX_PATH:
             raise InputError(f"{where}: too many modules, or a module within itself")
         children = []
         for name, value in (module.attributes or {}).items():

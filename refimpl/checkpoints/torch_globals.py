@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from refimpl.checkpoints.pickle_stack import Global
+from refimpl.checkpoints.pickle_stack import MAX_NAME, Global, check_key
 from refimpl.checkpoints.stored_types import MAX_RANK, STORED_TYPES
 from refimpl.errors import InputError
 
@@ -53,7 +53,7 @@ class Tensor:
         type_name: their type.
         offset: index of the first one in the storage.
         shape: length of each axis.
-        strides: how many numbers further the next one along each axis is.
+        strides: how many numbers further the next one along each axis is; 0 where there is none.
     """
 
     storage: Storage
@@ -61,6 +61,15 @@ class Tensor:
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+
+    @property
+    def identity(self) -> str:
+        """What is the same for tensors that are the same.
+
+        A text, because its hash differs from run to run: a file can be made whose tensors, being
+        tuples of numbers, all have one hash, and then finding equal ones takes quadratic time.
+        """
+        return repr((self.storage.key, self.type_name, self.offset, self.shape, self.strides))
 
 
 def make_storage(saved_id: Any) -> Storage:
@@ -77,13 +86,15 @@ def make_storage(saved_id: Any) -> Storage:
     _, number_type, key, _, size = saved_id[:5]
     if type(number_type) is not Global or number_type.name not in _STORAGES:
         raise InputError("a storage whose type is not a type of storage")
-    if type(key) is not str or not _is_size(size):
+    if type(key) is not str or len(key) > MAX_NAME or not _is_size(size):
         raise InputError("a storage needs a key and a size")
     view = saved_id[5] if len(saved_id) == 6 else None
     begin, end = 0, size
     if view is not None:
         if type(view) is not tuple or len(view) != 3 or not all(map(_is_size, view[1:])):
             raise InputError("a view of a storage needs a key, an offset and a size")
+        if not _STORAGES[number_type.name]:
+            raise InputError("a view of a storage without a type")
         begin, end = view[1], view[1] + view[2]
         if end > size:
             raise InputError(f"a view of {view[2]} numbers at {begin} of a storage of {size}")
@@ -127,15 +138,18 @@ def _tensor(arguments: tuple[Any, ...], shortest: int, longest: int) -> Tensor:
         raise InputError(f"a tensor of {len(shape)} axes and {len(strides)} strides")
     if math.prod(max(length, 1) for length in shape) * 8 >= 2**63:
         raise InputError("a tensor too large for any memory")
+    # Where there is no next number a stride means nothing, and may be too large for numpy.
+    steps = zip(shape, strides, strict=True)
+    strides = tuple(stride if length > 1 and 0 not in shape else 0 for length, stride in steps)
     return Tensor(storage, storage.type_name, storage.view[0] + offset, shape, strides)
 
 
 def _checked(tensor: Tensor) -> Tensor:
     """Check that a tensor stays within its storage."""
-    if 0 in tensor.shape:
-        return tensor
     if not tensor.type_name:
         raise InputError("a tensor in a storage without a type")
+    if 0 in tensor.shape:
+        return tensor
     scale = 1 if tensor.storage.type_name else STORED_TYPES[tensor.type_name].itemsize
     steps = zip(tensor.shape, tensor.strides, strict=True)
     last = tensor.offset + sum((length - 1) * stride for length, stride in steps)
@@ -189,6 +203,7 @@ def _ordered_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     for pair in pairs:
         if type(pair) not in (list, tuple) or len(pair) != 2 or type(pair[0]) is not str:
             raise InputError("an OrderedDict must be made of pairs of a name and a value")
+        check_key(pair[0])
         made[pair[0]] = pair[1]
     return made
 

@@ -70,7 +70,8 @@ class LegacyFile:
     def _find(self, keys: list[str], place: int) -> None:
         """Note where each storage begins, and check that together they fill the file."""
         file_bytes = self.file.seek(0, os.SEEK_END)
-        if sorted(keys) != sorted(self.storages):
+        # Not sorted: to compare one long text with itself takes time, as often as the list has it.
+        if len(keys) != len(self.storages) or set(keys) != set(self.storages):
             raise InputError(f"{self.where}: the list of storages does not fit what was saved")
         for key in keys:
             storage = self.storages[key]

@@ -43,28 +43,30 @@ def read_tensors(
         InputError: the tensors are far larger than the file (a stride of 0 repeats one number as
             often as a file likes), a storage cannot be read, or a bool is neither 0 nor 1.
     """
-    _check_total(set(tensors.values()), file_bytes, where)
-    by_storage: dict[str, dict[Tensor, str]] = {}
+    identities = {name: tensor.identity for name, tensor in tensors.items()}
+    by_storage: dict[str, dict[str, str]] = {}
     for name, tensor in tensors.items():
-        by_storage.setdefault(tensor.storage.key, {}).setdefault(tensor, name)
-    arrays: dict[Tensor, Array] = {}
+        by_storage.setdefault(tensor.storage.key, {}).setdefault(identities[name], name)
+    unique = [tensors[name] for users in by_storage.values() for name in users.values()]
+    _check_total(unique, file_bytes, where)
+    arrays: dict[str, Array] = {}
     for users in by_storage.values():
         raw = None
-        for tensor, name in users.items():
+        for identity, name in users.items():
+            tensor = tensors[name]
             place = f"{where}: tensor {name!r}"
             if 0 in tensor.shape:
-                empty = np.empty(tensor.shape, STORED_TYPES[tensor.type_name or "F32"])
-                arrays[tensor] = loaded(empty, tensor.type_name, place)
+                empty = np.empty(tensor.shape, STORED_TYPES[tensor.type_name])
+                arrays[identity] = loaded(empty, tensor.type_name, place)
                 continue
             raw = read_storage(tensor.storage) if raw is None else raw
-            arrays[tensor] = _walk(raw, tensor, byte_order, len(users) == 1, place)
-    return {name: arrays[tensor] for name, tensor in tensors.items()}
+            arrays[identity] = _walk(raw, tensor, byte_order, len(users) == 1, place)
+    return {name: arrays[identities[name]] for name in tensors}
 
 
-def _check_total(tensors: set[Tensor], file_bytes: int, where: str) -> None:
+def _check_total(tensors: list[Tensor], file_bytes: int, where: str) -> None:
     total = sum(
-        math.prod(tensor.shape) * STORED_TYPES[tensor.type_name or "F64"].itemsize
-        for tensor in tensors
+        math.prod(tensor.shape) * STORED_TYPES[tensor.type_name].itemsize for tensor in tensors
     )
     if total > _MOST_GROWTH * file_bytes + _SLACK_BYTES:
         raise InputError(
@@ -78,7 +80,7 @@ def _walk(
 ) -> Shaped[Array, "..."]:
     """Read one tensor out of the bytes of its storage."""
     item = in_file(tensor.type_name, byte_order)
-    numbers = raw.view(item)
+    numbers = raw[: raw.size // item.itemsize * item.itemsize].view(item)
     view = np.lib.stride_tricks.as_strided(
         numbers[tensor.offset :],
         tensor.shape,

@@ -3,8 +3,8 @@
     refimpl convert ViT-B-32.pt clip-vit-base-patch32
 
 Writes config.json, model.safetensors (float32) and, where the origin tells how pictures were
-prepared, preprocessor_config.json. Everything is written into a folder beside the target first:
-the target is never half a checkpoint.
+prepared, preprocessor_config.json. Everything is written into a folder beside the target first,
+and a new target appears whole. In one that is there each file is replaced whole, config.json last.
 """
 
 import argparse
@@ -46,10 +46,9 @@ def _convert(options: argparse.Namespace) -> int:
 
     _check_target(options.target, options.force)
     where = resolve(options.source)
-    config, _, origin, pictures = read_checkpoint(where)
-    kind = model_class(config, str(where))
-    model = kind.from_pretrained(where, config=kind.config_class.from_dict(config))
-    pictures = pictures or _pictures_beside(where)
+    checkpoint = read_checkpoint(where)
+    model = model_class(checkpoint.config, str(where)).from_pretrained(checkpoint)
+    pictures = checkpoint.pictures or _pictures_beside(where)
     with _written_at_once(options.target) as folder:
         model.save_pretrained(folder)
         if pictures is not None:
@@ -57,7 +56,7 @@ def _convert(options: argparse.Namespace) -> int:
         files = sorted(each.name for each in folder.iterdir())
     facts = {
         "source": str(where),
-        "origin": origin,
+        "origin": checkpoint.origin,
         "target": str(options.target),
         "class": type(model).__name__,
         "parameters": model.num_parameters(),
@@ -85,9 +84,13 @@ def _pictures_beside(where: Path) -> dict[str, Any] | None:
 def _check_target(target: Path, force: bool) -> None:
     """Refuse a target that is a file, or that holds a checkpoint which may not be replaced."""
     from refimpl.checkpoints.folder import CONFIG_NAME, INDEX_NAME, WEIGHTS_NAME
+    from refimpl.images.config_files import PREPROCESSOR_FILE
 
     if os.path.lexists(target) and not target.is_dir():
         raise InputError(f"{target}: is a file; TARGET must be a folder")
+    for name in (CONFIG_NAME, WEIGHTS_NAME, PREPROCESSOR_FILE):
+        if (target / name).is_dir():
+            raise InputError(f"{target / name}: is a folder; a file of this name is to be written")
     present = [n for n in (CONFIG_NAME, WEIGHTS_NAME, INDEX_NAME) if (target / n).exists()]
     if present and not force:
         raise InputError(f"{target}: holds {', '.join(present)} already; --force replaces them")

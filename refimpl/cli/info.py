@@ -15,12 +15,13 @@ def add_info(commands: Any) -> None:
 
 def _info(options: argparse.Namespace) -> int:
     from refimpl.checkpoints.hub import resolve
-    from refimpl.checkpoints.originals import read_checkpoint_config
+    from refimpl.checkpoints.originals import read_checkpoint_config, read_original
     from refimpl.demo import model_folder
 
     where = model_folder() if options.model is None else resolve(options.model)
-    config = read_checkpoint_config(where)
-    model = model_class(config, str(where)).from_pretrained(where)
+    original = read_original(where)
+    config = read_checkpoint_config(where) if original is None else original.config
+    model = model_class(config, str(where)).from_pretrained(original or where)
     tensors = model.state_dict()
     parts = {
         part: sum(x.size for name, x in tensors.items() if name.startswith(part))
@@ -83,4 +84,7 @@ def _inputs(cfg: Any) -> str:
             f"{cfg.image_size}×{cfg.image_size} pixels, {patches} patches of "
             f"{cfg.patch_size}×{cfg.patch_size}"
         )
-    return f"{cfg.vocab_size} tokens, texts up to {cfg.max_position_embeddings}"
+    longest = cfg.max_position_embeddings
+    if cfg.model_type == "roberta":  # the first rows of its positions belong to padding
+        longest -= cfg.pad_token_id + 1
+    return f"{cfg.vocab_size} tokens, texts up to {longest}"

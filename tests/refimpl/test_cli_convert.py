@@ -163,3 +163,51 @@ def test_a_config_of_no_known_family(capsys, tmp_path):
     for arguments in (("convert", tmp_path / "model", tmp_path / "target"), ("info",)):
         code, _, err = run(capsys, *arguments, *([tmp_path / "model"] * (len(arguments) == 1)))
         assert code == 2 and "model_type 'llama'" in err and "chinese_clip" in err
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "preprocessor_config.json"])
+def test_a_folder_where_a_file_is_to_be_is_found_before_anything_is_written(capsys, tmp_path, name):
+    (tmp_path / "target" / name).mkdir(parents=True)
+    code, out, err = run(capsys, "convert", model_folder(), tmp_path / "target", "--force")
+    assert (code, out) == (2, "") and "is a folder" in err and err.count("\n") == 1
+    assert os.listdir(tmp_path / "target") == [name]
+
+
+def test_an_interruption_leaves_nothing(capsys, source, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("refimpl.strict_json.write_json", interrupt)
+    before = sorted(os.listdir(tmp_path))
+    assert run(capsys, "convert", source, tmp_path / "target") == (130, "", "")
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def in_one_pickle(tensors, folder):
+    torch.save(tensors, folder / "pytorch_model.bin")
+
+
+def in_two_pickles(tensors, folder):
+    index = {}
+    for number in (0, 1):
+        part = dict(list(tensors.items())[number::2])
+        torch.save(part, folder / f"pytorch_model-{number}.bin")
+        index |= dict.fromkeys(part, f"pytorch_model-{number}.bin")
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": index}))
+
+
+@pytest.mark.parametrize("written", [in_one_pickle, in_two_pickles])
+@pytest.mark.parametrize("kind", ["CLIPModel", "CLIPVisionModelWithProjection", "CLIPTextModel"])
+def test_pickles_of_the_hub_and_lone_towers(capsys, tmp_path, kind, written):
+    """The same bytes come out of every form, and at every run."""
+    model = getattr(refimpl, kind).from_pretrained(model_folder())
+    model.save_pretrained(tmp_path / "wanted")
+    (tmp_path / "given").mkdir()
+    shutil.copy(tmp_path / "wanted" / "config.json", tmp_path / "given")
+    arrays = model.state_dict().items()
+    written({name: torch.from_numpy(np.array(x)) for name, x in arrays}, tmp_path / "given")
+    for target in ("first", "second"):
+        assert run(capsys, "convert", tmp_path / "given", tmp_path / target)[0] == 0
+        for name in ("config.json", "model.safetensors"):
+            wanted = (tmp_path / "wanted" / name).read_bytes()
+            assert (tmp_path / target / name).read_bytes() == wanted

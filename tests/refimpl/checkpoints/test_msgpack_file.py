@@ -1,6 +1,7 @@
 """Flax checkpoints: trees laid out as flax.serialization writes them, and trees that are not."""
 
 import builtins
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgpack
@@ -168,11 +169,39 @@ def test_bad_file(name, tmp_path):
 def test_limit_of_keys(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="not valid MessagePack"):
         read_flax_msgpack(write(tmp_path, {str(i): None for i in range(4097)}))
-    monkeypatch.setattr(msgpack_file, "_MAX_TOTAL_KEYS", 100)
+    monkeypatch.setattr(msgpack_file, "_MAX_TOTAL", 100)
     with pytest.raises(InputError, match="more than 100 keys"):
         read_flax_msgpack(
             write(tmp_path, {str(i): {str(j): 1 for j in range(20)} for i in range(9)})
         )
+
+
+@pytest.mark.parametrize("empty", [b"\x90", b"\x80"])
+def test_empty_values_are_counted(empty, tmp_path):
+    """One byte each in the file, and some sixty in memory."""
+    row = b"\xdc\x04\x00"  # the head of a list of 1024
+    path = tmp_path / "m.msgpack"
+    path.write_bytes(b"\x81\xa1a" + row + (row + empty * 1024) * 1024)
+    with pytest.raises(InputError, match="more than 200,000 keys, dicts and lists"):
+        read_flax_msgpack(path)
+
+
+def test_limit_of_a_path(tmp_path):
+    tree = {str(number): array(X) for number in range(9)}
+    for _ in range(9):
+        tree = {"a" * 64: tree}
+    with pytest.raises(InputError, match="path has more than 512 letters"):
+        read_flax_msgpack(write(tmp_path, tree))
+
+
+def test_a_file_larger_than_memory(tmp_path, monkeypatch):
+    class File:
+        def read(self):
+            raise MemoryError
+
+    monkeypatch.setattr(msgpack_file, "open_for_reading", lambda path: nullcontext(File()))
+    with pytest.raises(InputError, match="m.msgpack: not valid MessagePack: MemoryError"):
+        read_flax_msgpack(tmp_path / "m.msgpack")
 
 
 def read_or_refuse(path, content):

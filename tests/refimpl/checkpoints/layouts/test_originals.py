@@ -5,11 +5,23 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import original_models
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from refimpl import CLIPConfig, CLIPModel, InputError
+from refimpl import (
+    AutoConfig,
+    AutoModel,
+    CLIPConfig,
+    CLIPModel,
+    CLIPVisionModel,
+    InputError,
+    SiglipModel,
+)
+from refimpl.checkpoints import originals
+from refimpl.checkpoints.folder import read_weights
 from refimpl.checkpoints.originals import ORIGINS, read_checkpoint, read_checkpoint_config
+from refimpl.cli import main
 
 TOWER = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
 CONFIG = CLIPConfig(
@@ -34,9 +46,9 @@ def same(found, folder):
 
 def test_the_hubs_layout_is_read_as_it_is(hub):
     for path in (hub, str(hub), hub / "model.safetensors"):
-        config, tensors, origin, pictures = read_checkpoint(path)
+        config, tensors, origin, where, pictures = read_checkpoint(path)
         assert config == json.loads((hub / "config.json").read_text())
-        assert (origin, pictures) == ("the hub", None)
+        assert (origin, where, pictures) == ("the hub", str(path), None)
         same(tensors, hub)
 
 
@@ -118,3 +130,47 @@ def test_a_broken_file_is_told_as_its_reader_tells_it(hub):
     shutil.copy(Path(__file__), hub.parent / "lies.pt")
     with pytest.raises(InputError, match="lies.pt"):
         CLIPModel.from_pretrained(hub.parent / "lies.pt")
+
+
+@pytest.fixture
+def original(tmp_path):
+    """A file of OpenAI's names, and the list of the files that were read since."""
+    net = original_models.openai_model().CLIP(16, 8, 1, 64, 4, 5, 9, 64, 1, 1)
+    numbers = {name: np.array(1) for name in ("input_resolution", "context_length", "vocab_size")}
+    save_file(numbers | original_models.tensors_of(net), tmp_path / "clip.safetensors")
+    return tmp_path / "clip.safetensors"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        CLIPModel.from_pretrained,
+        CLIPVisionModel.from_pretrained,
+        AutoModel.from_pretrained,
+        AutoConfig.from_pretrained,
+        lambda path: main(["info", str(path)]),
+        lambda path: main(["convert", str(path), str(path.parent / "new")]),
+    ],
+    ids=["model", "tower", "AutoModel", "AutoConfig", "info", "convert"],
+)
+def test_an_original_is_read_once(use, original, monkeypatch, capsys):
+    read = []
+
+    def watched(path):
+        read.append(path)
+        return read_weights(path)
+
+    monkeypatch.setattr(originals, "read_weights", watched)
+    use(original)
+    assert read == [original] and capsys.readouterr().err == ""
+
+
+def test_what_was_read_can_be_given_to_several_classes(original):
+    checkpoint = read_checkpoint(original)
+    model, tower = (kind.from_pretrained(checkpoint) for kind in (CLIPModel, CLIPVisionModel))
+    wanted = model.state_dict()
+    assert all(np.array_equal(wanted[name], x) for name, x in tower.state_dict().items())
+    with pytest.raises(InputError, match=r"clip\.safetensors: SiglipConfig: .*'clip'"):
+        SiglipModel.from_pretrained(checkpoint)
+    with pytest.raises(InputError, match="missing"):
+        CLIPModel.from_pretrained(checkpoint._replace(tensors={}))
