@@ -10,16 +10,20 @@ Source: transformers 4.57.6 and 5.23.0, models/auto/.
 import os
 import warnings
 from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar
 
 from refimpl.base_config import Config
 from refimpl.checkpoints.folder import CONFIG_NAME, read_config
 from refimpl.checkpoints.hub import resolve
-from refimpl.checkpoints.originals import read_checkpoint_config
+from refimpl.checkpoints.originals import read_checkpoint_config, read_original
 from refimpl.errors import InputError
 from refimpl.families import FAMILIES, class_for
 from refimpl.images.auto import AutoImageProcessor
 from refimpl.images.config_files import PREPROCESSOR_FILE, PROCESSOR_FILE, read_if_there
+from tokenizers_py.auto import AutoTokenizer, tokenizer_class
+from tokenizers_py.errors import TokenizerError
+from tokenizers_py.folders.reading import read_folder
 
 __all__ = [
     "AutoConfig",
@@ -84,8 +88,12 @@ class AutoConfig:
         where = resolve(name_or_folder, **hub, weights=False)
         if where.is_dir() and not (where / CONFIG_NAME).is_file():
             where = resolve(name_or_folder, **hub)  # an original: its tensors tell its sizes
-        kind = class_for(read_checkpoint_config(where).get("model_type"), "config", str(where))
-        return kind.from_pretrained(where, **changes)
+        values = read_checkpoint_config(where)
+        kind = class_for(values.get("model_type"), "config", str(where))
+        try:
+            return kind.from_dict(values, **changes)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
 
 
 class AutoModel:
@@ -116,7 +124,7 @@ class AutoModel:
         cls,
         name_or_folder: str | os.PathLike[str],
         *,
-        config: Config | None = None,
+        config: Any = None,
         revision: str | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         local_files_only: bool = False,
@@ -147,12 +155,20 @@ class AutoModel:
             local_files_only=local_files_only,
             token=token,
         )
-        if config is None:
+        original = read_original(where) if config is None else None  # read once, for both uses
+        if original is not None:
+            found = original.config.get("model_type")
+        elif config is None:
             found = read_checkpoint_config(where).get("model_type")
-        else:
+        elif isinstance(config, Config):
             found = config.model_type
+        else:
+            raise InputError(
+                f"{cls.__name__}.from_pretrained: config must be a config, such as "
+                f"AutoConfig.from_pretrained gives; got {type(config).__name__}"
+            )
         chosen = class_for(found, cls.kind, str(where))
-        return chosen.from_pretrained(where, config=config, **options)
+        return chosen.from_pretrained(original or where, config=config, **options)
 
 
 class AutoModelForZeroShotImageClassification(AutoModel):
@@ -174,7 +190,9 @@ class AutoProcessor:
     """Reads the processor of a checkpoint, whatever its family.
 
     The files say which class ("processor_class" in processor_config.json, else in
-    preprocessor_config.json); where they do not, config.json's model_type does.
+    preprocessor_config.json); where they do not, config.json's model_type does. For a lone tower
+    there is no processor, and you get the one part that it needs, as upstream: its tokenizer, or
+    its image processor.
     """
 
     def __init__(self) -> None:
@@ -223,8 +241,11 @@ class AutoProcessor:
             if named is not None:
                 break
         else:
-            named = read_config(where).get("model_type")
-            chosen = class_for(named, "processor", str(where))
+            model_type = read_config(where).get("model_type")
+            row = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+            if row is not None and row.processor is None:
+                return _lone_part(where, **overrides)
+            chosen = class_for(model_type, "processor", str(where))
             return chosen.from_pretrained(where, **overrides)
         known = {row.processor for row in FAMILIES.values() if row.processor}
         if not isinstance(named, str) or named not in known:
@@ -233,6 +254,24 @@ class AutoProcessor:
                 f"{', '.join(sorted(known))}"
             )
         return getattr(import_module("refimpl"), named).from_pretrained(where, **overrides)
+
+
+def _lone_part(where: Path, **overrides: Any) -> Any:
+    """Read a tower's tokenizer where its folder has one, else its image processor.
+
+    Raises:
+        InputError: the folder has neither, or a broken one.
+    """
+    try:
+        tokenizer_class(read_folder(where))
+    except TokenizerError as error:
+        if not any((where / name).is_file() for name in (PROCESSOR_FILE, PREPROCESSOR_FILE)):
+            raise InputError(f"{where}: no image processor, and no tokenizer: {error}") from error
+        return AutoImageProcessor.from_pretrained(where, **overrides)
+    try:
+        return AutoTokenizer.from_pretrained(where, **overrides)
+    except TokenizerError as error:
+        raise InputError(str(error)) from error
 
 
 def _never(trust_remote_code: Any) -> None:

@@ -2,12 +2,11 @@
 
 `pipeline("zero-shot-image-classification")` gives a `ZeroShotImageClassificationPipeline`; with
 no model named, one over the embedded model (demo/), which knows emoji and clean clip-art. Any of
-the four families will do: auto.py finds the classes.
+the four families will do: auto.py finds the classes. prompts.py makes sentences of the labels.
 
 Source: Transformers 4.57.6 and 5.23.0, pipelines/zero_shot_image_classification.py.
 """
 
-import string
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,11 @@ from refimpl.auto import (
 from refimpl.demo import model_folder
 from refimpl.errors import InputError
 from refimpl.images.any_source import load_image
+from refimpl.images.batch import stack
 from refimpl.ops import softmax
 from refimpl.pretrained import PreTrainedModel
 from refimpl.processing import Processor
+from refimpl.prompts import check_labels, fill_template
 from refimpl.shapes import Array, Float
 from tokenizers_py import AutoTokenizer
 from tokenizers_py.errors import TokenizerError
@@ -60,8 +61,10 @@ class ZeroShotImageClassificationPipeline:
         feature_extractor: the old name of `image_processor`.
         batch_size: how many pictures the image tower sees at once.
         **options: how a model is loaded, such as `revision` or `dtype` (see its
-            `from_pretrained`); not for a loaded one. `device` may be "cpu"; `use_fast` changes
-            nothing; `model_kwargs` are more of the same.
+            `from_pretrained`); not for a loaded one. `model_kwargs` are more of the same. `token`,
+            `cache_dir` and `local_files_only` also hold for parts that are named; `revision` is
+            the model's own. `device` may be "cpu"; `use_fast`, `framework` and `num_workers`
+            change nothing.
 
     Raises:
         InputError: something cannot be loaded, or a loaded model comes without its parts.
@@ -77,9 +80,7 @@ class ZeroShotImageClassificationPipeline:
         batch_size: int = 8,
         **options: Any,
     ) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise InputError(f"batch_size must be a whole number above 0; got {batch_size!r}")
-        self.batch_size = batch_size
+        self.batch_size = _check_batch_size(batch_size)
         options = _load_options(options)
         where: Any = None
         self.model: Any = model
@@ -109,6 +110,7 @@ class ZeroShotImageClassificationPipeline:
         tokenizer_kwargs: Any = None,
         *,
         images: Any = None,
+        batch_size: Any = None,
     ) -> list[Any]:
         """Score labels for one picture or for a list of them.
 
@@ -122,6 +124,7 @@ class ZeroShotImageClassificationPipeline:
             timeout: seconds to wait for a picture from the web; None is 60.
             tokenizer_kwargs: options of the tokenizer that win over those of `encode_texts`.
             images: another name of `image`.
+            batch_size: as of the constructor, for this call.
 
         Returns:
             For each picture a list of {"score", "label"}, the best first, equal ones in the order
@@ -135,10 +138,12 @@ class ZeroShotImageClassificationPipeline:
         image = images if image is None else image
         if image is None:
             raise InputError("no picture given: pass a path, a PIL image, an array, or a list")
+        batch = self.batch_size if batch_size is None else _check_batch_size(batch_size)
         labels = check_labels(candidate_labels)
         texts = self.encode_texts(labels, hypothesis_template, tokenizer_kwargs)
         several = isinstance(image, (list, tuple)) or getattr(image, "ndim", 3) == 4
-        results = list(self.results(list(image) if several else [image], labels, texts, timeout))
+        images = list(image) if several else [image]
+        results = list(self.results(images, labels, texts, timeout, batch))
         return results if several else results[0]
 
     def encode_texts(
@@ -174,13 +179,17 @@ class ZeroShotImageClassificationPipeline:
         labels: Sequence[str],
         texts: Float[Array, "T E"],
         timeout: Any = None,
+        batch_size: int | None = None,
     ) -> Iterator[list[dict[str, Any]]]:
-        """Yield the sorted scores of each picture, a batch of pictures at a time."""
+        """Yield the sorted scores of each picture, a batch of pictures at a time.
+
+        Pictures are opened one by one. Only their pixel values wait for the rest of the batch.
+        """
         params = self.model.params
-        for start in range(0, len(images), self.batch_size):
-            batch = [load_image(one, timeout) for one in images[start : start + self.batch_size]]
-            pixels = self.processor(images=batch, return_tensors="np")
-            vectors = self._unit(self.model.get_image_features(**pixels))
+        size = batch_size or self.batch_size
+        for start in range(0, len(images), size):
+            pixels = self._pixels(images[start : start + size], start, timeout)
+            vectors = self._unit(self.model.get_image_features(pixel_values=pixels))
             logits = vectors @ texts.T * np.exp(params.logit_scale)
             if self._is_siglip:
                 found = np.exp(-np.logaddexp(0, -(logits + params.logit_bias)))  # the sigmoid
@@ -189,6 +198,22 @@ class ZeroShotImageClassificationPipeline:
             for scores in found:
                 order = np.argsort(-scores, kind="stable")
                 yield [{"score": float(scores[i]), "label": labels[i]} for i in order]
+
+    def _pixels(
+        self, images: Sequence[Any], first: int, timeout: Any
+    ) -> Float[Array, "B C height width"]:
+        """Open and prepare pictures one by one; `first` is the number of the first in messages."""
+        found = []
+        for index, image in enumerate(images, first):
+            try:
+                pixels = self.processor(images=load_image(image, timeout), return_tensors="np")
+                if len(pixels["pixel_values"]) != 1:
+                    raise InputError("more than one picture; make it part of the list")
+            except InputError as error:
+                why = str(error).removeprefix("images: ")
+                raise InputError(f"images[{index}]: {why}") from error
+            found.append(pixels["pixel_values"][0])
+        return np.asarray(stack(found, "np"))
 
     @property
     def _is_siglip(self) -> bool:
@@ -199,16 +224,25 @@ class ZeroShotImageClassificationPipeline:
         return unit
 
 
+def _check_batch_size(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"batch_size must be a whole number above 0; got {value!r:.200}")
+    return value
+
+
 _HUB = ("revision", "cache_dir", "local_files_only", "token")
 
 
 def _load_options(options: dict[str, Any]) -> dict[str, Any]:
     """Give what loads a model, of all that upstream's `pipeline` takes."""
-    found = {**options, **(options.get("model_kwargs") or {})}
-    for name in ("model_kwargs", "use_fast"):
+    more = options.get("model_kwargs")
+    if not isinstance(more, (Mapping, type(None))):
+        raise InputError(f"model_kwargs must be a dict; got {more!r:.200}")
+    found = {**options, **(more or {})}
+    for name in ("model_kwargs", "use_fast", "framework", "num_workers"):
         found.pop(name, None)
     device = found.pop("device", None)
-    if device not in (None, -1, "cpu"):
+    if device not in (None, -1) and str(device) != "cpu":  # torch.device("cpu") will do
         raise InputError(f"device must be 'cpu', where numpy computes; got {device!r}")
     dtype = found.pop("torch_dtype", None) or found.pop("dtype", None)
     return found if dtype in (None, "auto") else {**found, "dtype": dtype}
@@ -218,8 +252,11 @@ def _processor(
     whole: Any, image_part: Any, text_part: Any, where: Any, hub: dict[str, Any]
 ) -> Processor:
     """Put the processor together from what was given, and the rest from the model's folder."""
+    elsewhere = {name: value for name, value in hub.items() if name != "revision"}
+    if where is not None and Path(where).is_file():
+        where = Path(where).parent  # a file of weights: its folder holds the rest
     if isinstance(whole, (str, Path)):
-        whole = AutoProcessor.from_pretrained(whole)
+        whole = AutoProcessor.from_pretrained(whole, **elsewhere)
     if whole is not None:
         if not isinstance(whole, Processor):
             raise InputError(f"processor must be a processor or where to read it; got {whole!r}")
@@ -233,62 +270,12 @@ def _processor(
             "tokenizer=..."
         )
     if image_part is None or isinstance(image_part, (str, Path)):
-        source, own = (where, hub) if image_part is None else (image_part, {})
+        source, own = (where, hub) if image_part is None else (image_part, elsewhere)
         image_part = AutoImageProcessor.from_pretrained(source, **own)
     if text_part is None or isinstance(text_part, (str, Path)):
-        source, own = (where, hub) if text_part is None else (text_part, {})
+        source, own = (where, hub) if text_part is None else (text_part, elsewhere)
         try:
             text_part = AutoTokenizer.from_pretrained(source, **own)
         except TokenizerError as error:
             raise InputError(str(error)) from error
     return Processor(image_part, text_part)
-
-
-def check_labels(labels: Any) -> list[str]:
-    """Return the labels as a list of strings.
-
-    Raises:
-        InputError: there are none, or they are one string, which would be taken letter by letter.
-    """
-    if isinstance(labels, str):
-        raise InputError(f"candidate_labels must be a list of strings; got the string {labels!r}")
-    try:
-        found = list(labels) if labels is not None else []
-    except TypeError as error:
-        raise InputError(f"candidate_labels must be a list of strings; got {labels!r}") from error
-    if not found:
-        raise InputError("candidate_labels is empty: give at least one label")
-    for label in found:
-        if not isinstance(label, str) or not label.strip():
-            raise InputError(f"candidate_labels must be strings that say something; got {label!r}")
-    return found
-
-
-def fill_template(template: Any, labels: Sequence[str]) -> list[str]:
-    """Put each label into the sentence, as `template.format(label)` does.
-
-    Only plain fields are taken, `{}` and `{0}`: a format may ask for a width of a billion.
-
-    Raises:
-        InputError: there is no field in the template, or it is not a format of one plain field.
-
-    >>> fill_template("{} {{or}} not", ["a cat"])
-    ['a cat {or} not']
-    """
-    try:
-        if not isinstance(template, str):
-            raise TypeError("not a string")
-        parts = list(string.Formatter().parse(template))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the template {template!r} is no format of text: {error}") from error
-    fields = [part[1:] for part in parts if part[1] is not None]
-    if not fields:
-        raise InputError(f"the template must hold {{}} where the label goes; got {template!r}")
-    if any(field not in (("", "", None), ("0", "", None)) for field in fields):
-        raise InputError(f"the template may hold {{}} or {{0}}, and nothing else; got {template!r}")
-    try:
-        return [template.format(label) for label in labels]
-    except (IndexError, ValueError) as error:  # two fields, or {} beside {0}
-        raise InputError(
-            f"the template must hold {{}} once, or {{0}}; got {template!r}: {error}"
-        ) from error

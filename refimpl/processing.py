@@ -12,6 +12,7 @@ import copy
 import inspect
 import os
 import warnings
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -78,7 +79,8 @@ class Processor:
             return_tensors: None for lists, "np" for numpy, "pt" for torch.
             **options: each goes to the part that knows it: `padding`, `truncation`, `max_length`,
                 ... to the tokenizer, `size`, `do_resize`, ... to the image processor. Also
-                `text_kwargs={...}` and `images_kwargs={...}`, for one part alone.
+                `text_kwargs={...}` and `images_kwargs={...}`, for one part alone, and
+                `common_kwargs={...}`, for `return_tensors`.
 
         Returns:
             The tokenizer's keys ("input_ids", "attention_mask", BERT's "token_type_ids") where
@@ -91,6 +93,7 @@ class Processor:
         if text is None and images is None:
             raise InputError(f"{me}: give text=..., images=... or both")
         _check_order(text)
+        return_tensors = _common(me, options.pop("common_kwargs", None), return_tensors)
         for_text, for_images = _split(me, options, _text_options(self.tokenizer))
         batch = BatchFeature()
         if text is not None:
@@ -254,6 +257,17 @@ def _text_options(tokenizer: Any) -> frozenset[str]:
     return frozenset(names) - {"text", "return_tensors", "args", "kwargs"}
 
 
+def _common(me: str, common: Any, return_tensors: Any) -> Any:
+    """Give `return_tensors`, which is all that `common_kwargs` may hold."""
+    if common is None:
+        return return_tensors
+    if not isinstance(common, Mapping) or not {"return_tensors"}.issuperset(common):
+        raise InputError(
+            f"{me}: common_kwargs is a dict that may hold return_tensors; got {common!r:.200}"
+        )
+    return common.get("return_tensors") if return_tensors is None else return_tensors
+
+
 def _split(
     me: str, options: dict[str, Any], text_options: frozenset[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -261,12 +275,15 @@ def _split(
     rest = dict(options)
     parts = []
     for group, known in (("text_kwargs", text_options), ("images_kwargs", _IMAGE_OPTIONS)):
-        own = dict(rest.pop(group, None) or {})
+        given = rest.pop(group, None)
+        if not isinstance(given, (Mapping, type(None))):
+            raise InputError(f"{me}: {group} must be a dict; got {given!r:.200}")
+        own = dict(given or {})
         shared = {name: rest.pop(name) for name in known & set(rest)}
         twice = sorted(set(own) & set(shared))
         if twice:
             raise InputError(f"{me}: {twice} given alone and in {group}")
-        unknown = sorted(set(own) - known - {"return_tensors"})
+        unknown = sorted(map(str, set(own) - known - {"return_tensors"}))
         if unknown:
             raise InputError(f"{me}: unknown {unknown} in {group}; known: {sorted(known)}")
         parts.append({**shared, **own})

@@ -38,7 +38,8 @@ def add_classify(commands: Any) -> None:
 
 
 def _classify(options: argparse.Namespace) -> int:
-    from refimpl.pipelines import check_labels, pipeline
+    from refimpl.pipelines import pipeline
+    from refimpl.prompts import check_labels
 
     if options.images.count("-") + options.labels.count("-") > 1:
         raise InputError("standard input (-) can be read once: for pictures or for labels")

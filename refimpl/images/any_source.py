@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from refimpl.errors import InputError
 from refimpl.images.load import open_bytes, open_image
-from refimpl.images.web import MAX_BYTES, fetch
+from refimpl.images.web import MAX_BYTES, fetch, shown
 
 _DATA = "data:image/"
 
@@ -42,14 +42,16 @@ def load_image(image: Any, timeout: Any = None) -> Image.Image | np.ndarray:
         return opened
     try:
         return ImageOps.exif_transpose(opened).convert("RGB")
-    except (ValueError, OSError, SyntaxError) as error:  # SyntaxError: Pillow's word for bad EXIF
+    except Warning:
+        raise  # the caller's warning filter made it an error: theirs to see
+    except Exception as error:  # broken EXIF fails in any way, as broken pixels do in load.py
         name = getattr(opened, "filename", "") or "the Pillow image"
         raise InputError(f"{name}: mode {opened.mode!r} cannot become RGB: {error}") from error
 
 
 def _opened(image: Any, timeout: Any) -> Image.Image | np.ndarray:
     if isinstance(image, str) and image.startswith(("http://", "https://")):
-        return open_bytes(fetch(image, timeout=timeout), image[:300])
+        return open_bytes(fetch(image, timeout=timeout), shown(image))
     if isinstance(image, str) and image.startswith(_DATA):
         return open_bytes(_decoded(image), f"{image[:40]}...")
     return open_image(image)

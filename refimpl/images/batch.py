@@ -60,7 +60,8 @@ def stack(values: list[np.ndarray], return_tensors: Any) -> Any:
     if len(shapes) > 1:
         raise InputError(
             f"pictures of unequal shapes {shapes} do not make one array: "
-            "crop them (do_center_crop=True) or use return_tensors=None"
+            "crop them (do_center_crop=True), convert all to RGB (do_convert_rgb=True), or use "
+            "return_tensors=None"
         )
     stacked = np.stack(values)
     return stacked if kind == "np" else _torch().from_numpy(stacked)

@@ -1,7 +1,7 @@
 """A processor's JSON: found in a folder in either layout, and written back.
 
-Called by processor.py and refimpl/auto.py. transformers 4 writes `preprocessor_config.json`; transformers 5 writes
-`processor_config.json` with the image part nested under "image_processor".
+Called by processor.py and refimpl/auto.py. transformers 4 writes `preprocessor_config.json`;
+transformers 5 writes `processor_config.json` with the image part nested under "image_processor".
 """
 
 import os
@@ -71,7 +71,8 @@ def write_settings(folder: str | os.PathLike[str], settings: Mapping[str, Any]) 
     """Write the image part into a folder so that `find_settings` finds it; give the paths.
 
     Raises:
-        InputError: see strict_json.write_json, and read_json for a processor_config.json that is there.
+        InputError: see strict_json.write_json, and read_json for a processor_config.json that is
+            there.
     """
     preprocessor, processor = Path(folder) / PREPROCESSOR_FILE, Path(folder) / PROCESSOR_FILE
     whole = read_if_there(processor)

@@ -1,8 +1,8 @@
 """Open a picture: from a file (safely), a Pillow image, a numpy array or a torch tensor.
 
-Called by one_picture.py for every picture it is given; the next step is transforms.py. A file is the
-only input that a stranger may have written, so it alone meets the allow-list of formats and the
-pixel limit; any bad file ends in one `InputError` that names it.
+Called by one_picture.py for every picture it is given; the next step is transforms.py. A file is
+the only input that a stranger may have written, so it alone meets the allow-list of formats and
+the pixel limit; any bad file ends in one `InputError` that names it.
 """
 
 import io

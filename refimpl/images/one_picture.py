@@ -75,7 +75,7 @@ def preprocess(
     """Apply the steps that are switched on, in the one order there is.
 
     Raises:
-        InputError: the size after the resize is nothing or too much, or a step refuses the picture.
+        InputError: a size is nothing or too much, or a step refuses the picture.
     """
     if (
         settings["do_rescale"]
@@ -98,6 +98,8 @@ def preprocess(
         pixels = transforms.resize(pixels, height, width, settings["resample"])
     if settings["do_center_crop"]:
         crop = settings["crop_size"]
+        if crop["height"] * crop["width"] > max_pixels:
+            raise InputError(f"crop_size={crop} is more than max_pixels={max_pixels}")
         pixels = transforms.center_crop(pixels, crop["height"], crop["width"])
     if settings["do_rescale"]:
         pixels = transforms.rescale(pixels, settings["rescale_factor"])

@@ -18,7 +18,7 @@ from refimpl.images.batch import BatchFeature, stack
 from refimpl.images.config_files import find_settings, write_settings
 from refimpl.images.load import MAX_PIXELS
 from refimpl.images.one_picture import in_memory, preprocess, to_channels_first
-from refimpl.images.settings import OPTIONS, check_complete, checked
+from refimpl.images.settings import OPTIONS, check_complete, check_max_pixels, checked
 
 _LAYOUTS = (None, "channels_first", "channels_last")
 
@@ -77,9 +77,10 @@ class ImageProcessor:
         super().__init_subclass__(**options)
         kind = Parameter.POSITIONAL_OR_KEYWORD
         named = [Parameter(name, kind, default=value) for name, value in cls.defaults.items()]
-        cls.__signature__ = Signature([*named, Parameter("extra", Parameter.VAR_KEYWORD)])  # type: ignore[attr-defined]
+        extra = Parameter("extra", Parameter.VAR_KEYWORD)
+        cls.__signature__ = Signature([*named, extra])  # type: ignore[attr-defined]
 
-    def __init__(self, *values: Any, **options: Any) -> None:
+    def __init__(self, /, *values: Any, **options: Any) -> None:  # a file may say "self", too
         if len(values) > len(self.defaults):
             raise InputError(f"{type(self).__name__}: at most {len(self.defaults)} by position")
         given = dict(zip(self.defaults, values, strict=False))
@@ -102,19 +103,19 @@ class ImageProcessor:
         return_tensors: Any = None,
         data_format: Any = None,
         input_data_format: Any = None,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: Any = MAX_PIXELS,
         **options: Any,
     ) -> BatchFeature:
         """Turn one picture or many into pixel values.
 
         Args:
             images: what `open_image` takes, a 4-D array or tensor of pictures, or a list (of
-                lists) of these.
+                lists) of these. They are opened one by one, each after the last is done with.
             return_tensors: None for a list of arrays, "np" for one array, "pt" for a torch tensor.
             data_format: "channels_first" (also None) or "channels_last", of the result.
                 (transformers 5 ignores it.)
             input_data_format: the same, of arrays and tensors that come in; None finds out.
-            max_pixels: the most pixels of a file, and of a picture once it is resized.
+            max_pixels: the most pixels of a file, and of a picture once it is resized or cropped.
             **options: any argument of the constructor, for this call; None leaves it.
 
         Returns:
@@ -126,6 +127,7 @@ class ImageProcessor:
         """
         settings = checked(_filled(self._settings(), options), self.default_to_square)
         check_complete(settings)
+        check_max_pixels(max_pixels)
         for name, value in (("data_format", data_format), ("input_data_format", input_data_format)):
             if _plain(value) not in _LAYOUTS:
                 raise InputError(f"{name} must be one of {_LAYOUTS}; got {value!r}")
@@ -146,14 +148,14 @@ class ImageProcessor:
         return {name: getattr(self, name) for name in OPTIONS}
 
     @classmethod
-    def from_dict(
-        cls: type[ProcessorT], settings: Mapping[str, Any], **overrides: Any
-    ) -> ProcessorT:
+    def from_dict(cls: type[ProcessorT], settings: Any, **overrides: Any) -> ProcessorT:
         """Make a processor from the fields of a configuration; `overrides` win.
 
         Raises:
             InputError: a wrong value, or the configuration of another family's processor.
         """
+        if not isinstance(settings, Mapping):
+            raise InputError(f"{cls.__name__}: the fields must be a dict; got {settings!r:.200}")
         fields = {**settings, **overrides}
         kind = fields.pop("image_processor_type", None)
         kind = fields.pop("feature_extractor_type", None) if kind is None else kind
@@ -166,7 +168,7 @@ class ImageProcessor:
         return cls(**{str(name): value for name, value in fields.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all fields that say something, the unknown ones included, as upstream writes them."""
+        """Give all fields that say something, the unknown ones too, as upstream writes them."""
         said = {name: value for name, value in self._settings().items() if value is not None}
         return {**self.extra, **said, "image_processor_type": type(self).__name__}
 
@@ -238,15 +240,21 @@ def _plain(layout: Any) -> Any:
     return getattr(layout, "value", layout)  # transformers' enum, or the string
 
 
-def _flat(images: Any, name: str = "images") -> Iterator[tuple[str, Any]]:
-    """Give every single picture with the name it has in messages."""
-    if isinstance(images, (list, tuple)):
-        if not images:
-            raise InputError(f"{name}: an empty list holds no picture")
-        for index, one in enumerate(images):
-            yield from _flat(one, f"{name}[{index}]")
-    elif getattr(images, "ndim", 3) == 4:
+def _flat(images: Any, name: str = "images", lists: int = 2) -> Iterator[tuple[str, Any]]:
+    """Give every single picture with the name it has in messages.
+
+    `lists` is how many lists may still stand one in another: two, as upstream.
+    """
+    many = isinstance(images, (list, tuple)) or getattr(images, "ndim", 3) == 4
+    if not many:
+        yield name, images
+    elif not len(images):
+        raise InputError(f"{name}: an empty list holds no picture")
+    elif not isinstance(images, (list, tuple)):
         for index in range(len(images)):
             yield f"{name}[{index}]", images[index]
+    elif not lists:
+        raise InputError(f"{name}: pictures may stand in a list, or in lists in a list, no deeper")
     else:
-        yield name, images
+        for index, one in enumerate(images):
+            yield from _flat(one, f"{name}[{index}]", lists - 1)

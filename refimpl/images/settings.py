@@ -4,12 +4,15 @@ Called by processor.py before it does anything, so that a wrong option is one cl
 a crash in the middle of the arithmetic. Sizes are read in sizes.py; defaults are the families'.
 """
 
-import math
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from refimpl.errors import InputError
 from refimpl.images.sizes import read_crop_size, read_size
+
+_LARGEST = 1e30
+"""Numbers beyond it would leave the range of float32 on the way."""
 
 
 def checked(settings: Mapping[str, Any], default_to_square: bool = False) -> dict[str, Any]:
@@ -49,13 +52,24 @@ def check_complete(settings: Mapping[str, Any]) -> None:
                 raise InputError(f"{switch}=True needs {name}, which is None")
 
 
+def check_max_pixels(value: Any) -> None:
+    """Raise where the most pixels allowed is no number of pixels.
+
+    >>> check_max_pixels(None)
+    Traceback (most recent call last):
+    refimpl.errors.InputError: max_pixels must be an int above 0; got None
+    """
+    if not _is_int(value) or value < 1:
+        raise InputError(f"max_pixels must be an int above 0; got {reprlib.repr(value)}")
+
+
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _switch(value: Any, name: str) -> bool:
     if not isinstance(value, bool):
-        raise InputError(f"{name} must be True or False; got {value!r}")
+        raise InputError(f"{name} must be True or False; got {reprlib.repr(value)}")
     return value
 
 
@@ -63,15 +77,19 @@ def _resample(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 5:
         raise InputError(
             f"{name} must be one of Pillow's numbers, 0 nearest, 1 Lanczos, 2 bilinear, "
-            f"3 bicubic, 4 box, 5 Hamming; got {value!r}"
+            f"3 bicubic, 4 box, 5 Hamming; got {reprlib.repr(value)}"
         )
     return int(value)
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InputError(f"{name} must be a finite number; got {value!r}")
-    return value
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (plain and -_LARGEST < value < _LARGEST):  # NaN is not within it, either
+        raise InputError(
+            f"{name} must be a finite number within ±{_LARGEST:g}; got {reprlib.repr(value)}"
+        )
+    number: float = value
+    return number
 
 
 def _per_channel(value: Any, name: str) -> float | list[float]:
@@ -82,8 +100,8 @@ def _per_channel(value: Any, name: str) -> float | list[float]:
 
 def _std(value: Any, name: str) -> float | list[float]:
     std = _per_channel(value, name)
-    if 0 in (std if isinstance(std, list) else [std]):
-        raise InputError(f"{name} must not be 0, it divides; got {value!r}")
+    if any(abs(one) < 1 / _LARGEST for one in (std if isinstance(std, list) else [std])):
+        raise InputError(f"{name} must not be 0, it divides; got {reprlib.repr(value)}")
     return std
 
 

@@ -4,6 +4,7 @@ Called by settings.py (reading) and one_picture.py (applying). The pixels themse
 transforms.py.
 """
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,8 +21,8 @@ _RESIZE_KEYS = (
 def read_size(value: Any, name: str = "size") -> dict[str, int]:
     """Bring a resize size to its dictionary form.
 
-    An int is the shortest edge (where it is a square, settings.py has made it one); two ints are height and
-    width; a dictionary has one of the key sets {height, width}, {shortest_edge},
+    An int is the shortest edge (where it is a square, settings.py has made it one); two ints are
+    height and width; a dictionary has one of the key sets {height, width}, {shortest_edge},
     {shortest_edge, longest_edge}, {max_height, max_width}.
 
     Source: transformers 5.23.0, image_processing_utils.py, get_size_dict.
@@ -57,8 +58,9 @@ def resized(height: int, width: int, size: Mapping[str, int]) -> tuple[int, int]
 
     * {height, width}: exactly that; the aspect ratio is lost.
     * {shortest_edge: s}: the short edge becomes s, the long one int(s * long / short).
-    * {shortest_edge, longest_edge}: as above, but where the long edge would pass longest_edge,
-      the exact short edge r = longest_edge * short / long becomes round(r), the long int(r * long / short).
+    * {shortest_edge, longest_edge}: as above, but where the long edge would pass longest_edge, the
+      exact short edge r = longest_edge * short / long becomes round(r), the long one
+      int(r * long / short).
     * {max_height, max_width}: both times the smaller of the two ratios, rounded down.
 
     Source: transformers 5.23.0, image_transforms.py and image_utils.py; openai/CLIP resizes with
@@ -95,11 +97,11 @@ def _checked(value: Any, name: str, allowed: tuple[set[str], ...]) -> dict[str, 
     if not isinstance(value, Mapping) or set(value) not in allowed:
         keys = " or ".join("{" + ", ".join(sorted(one)) + "}" for one in allowed)
         raise InputError(
-            f"{name} must be an int, (height, width) or a dict of {keys}; got {value!r}"
+            f"{name} must be an int, (height, width) or a dict of {keys}; got {reprlib.repr(value)}"
         )
     wrong = [edge for edge in value.values() if not _is_int(edge) or edge < 1]
     if wrong:
-        raise InputError(f"{name} must hold positive ints; got {value!r}")
+        raise InputError(f"{name} must hold positive ints; got {reprlib.repr(value)}")
     return {str(key): int(edge) for key, edge in value.items()}
 
 

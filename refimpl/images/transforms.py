@@ -32,7 +32,7 @@ def convert_to_rgb(image: Image.Image) -> Image.Image:
         if "A" in image.getbands() or image.info.get("transparency") is not None:
             return alpha_over_white(image)
         return image.convert("RGB")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, TypeError) as error:  # TypeError: a transparency that is none
         raise InputError(f"mode {image.mode!r} cannot be converted to RGB ({error})") from error
 
 

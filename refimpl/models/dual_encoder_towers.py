@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from refimpl.base_config import Config
+from refimpl.checkpoints.folder import read_config
 from refimpl.checkpoints.hub import resolve
-from refimpl.checkpoints.originals import read_checkpoint_config
+from refimpl.checkpoints.originals import read_original
 from refimpl.configs import (
     BeitConfig,
     BertConfig,
@@ -64,7 +65,10 @@ def load_tower(side: str, name: str | Path | None, options: dict[str, Any]) -> T
     where = resolve(name, **{n: options.pop(n) for n in _HUB if n in options})
     kinds, table = (VISION_KINDS, VISION_TOWERS) if side == "vision" else (TEXT_KINDS, TEXT_TOWERS)
     given = options.pop("config", None)
-    given = read_checkpoint_config(where) if given is None else given
+    original = read_original(where) if given is None else None
+    if given is None:
+        given = original.config if original else read_config(where)
     config = tower_config(f"{side}_config", given, kinds)
-    tower: Tower = table[type(config)].from_pretrained(where, config=config, **options)
+    source = original or where
+    tower: Tower = table[type(config)].from_pretrained(source, config=config, **options)
     return tower

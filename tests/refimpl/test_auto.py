@@ -216,8 +216,8 @@ def test_processors_are_found_by_their_own_word(tmp_path):
     assert type(their).__name__ == "VisionTextDualEncoderProcessor"
     their.save_pretrained(tmp_path / "theirs")
     assert type(AutoProcessor.from_pretrained(tmp_path / "theirs")) is type(again)
-    config.write_text('{"model_type": "vit"}')
-    with pytest.raises(InputError, match="'vit'; there is a processor class for chinese_clip"):
+    config.write_text('{"model_type": "gpt2"}')
+    with pytest.raises(InputError, match="'gpt2'; there is a processor class for chinese_clip"):
         AutoProcessor.from_pretrained(tmp_path)
     for named in ("Wav2Vec2Processor", 3, ["x"]):
         (tmp_path / "processor_config.json").write_text(json.dumps({"processor_class": named}))
@@ -225,6 +225,31 @@ def test_processors_are_found_by_their_own_word(tmp_path):
             InputError, match="processor_config.json: processor_class .* is not supp"
         ):
             AutoProcessor.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("model_type", TOWERS)
+def test_a_lone_tower_has_one_part_which_is_its_processor(model_type, tmp_path):
+    """Upstream's AutoProcessor gives the tokenizer where there is one, else the image processor."""
+    small(model_type).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="no image processor, and no tokenizer| missing"):
+        AutoProcessor.from_pretrained(tmp_path)
+    if "image_size" in json.loads((tmp_path / "config.json").read_text()):
+        refimpl.ViTImageProcessor(size=9).save_pretrained(tmp_path)
+        assert AutoProcessor.from_pretrained(tmp_path).size == {"height": 9, "width": 9}
+        assert AutoProcessor.from_pretrained(tmp_path, resample=3).resample == 3
+    for name in ("tokenizer_config.json", "vocab.txt"):
+        shutil.copy(tiny_checkpoints.folder("vit_bert") / name, tmp_path)
+    kinds = [auto.from_pretrained(tmp_path) for auto in (AutoProcessor, transformers.AutoProcessor)]
+    assert {type(kind).__name__ for kind in kinds} == {"BertTokenizer"}
+    (tmp_path / "vocab.txt").unlink()
+    with pytest.raises(InputError, match=str(tmp_path)):
+        AutoProcessor.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("config", [3, {}, "clip", refimpl.CLIPModel])
+def test_a_config_that_is_none(config):
+    with pytest.raises(InputError, match="config must be a config, such as AutoConfig"):
+        AutoModel.from_pretrained(tiny_checkpoints.folder("clip"), config=config)
 
 
 def test_from_the_hubs_cache(tmp_path):

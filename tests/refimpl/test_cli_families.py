@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from refimpl import AutoConfig, AutoModel, pipeline
 from refimpl.cli import main
+from refimpl.errors import InputError
 
 PICTURES = Path(__file__).parents[1] / "data" / "images"
 PATHS = [PICTURES / "skimage/rocket.jpg", PICTURES / "pillow/hopper_orientation_6.jpg"]
@@ -65,6 +66,18 @@ def test_info_of_lone_towers(capsys, tmp_path, model_type):
     AutoModel.from_config(config).save_pretrained(tmp_path)
     table = run(capsys, "info", tmp_path)
     assert model_type in table and "1 layers of width 8, 2 heads" in table
+
+
+def test_info_counts_no_position_of_padding(capsys, tmp_path):
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = AutoConfig.for_model("roberta", **sizes, vocab_size=20, max_position_embeddings=14)
+    model = AutoModel.from_config(config)
+    model.save_pretrained(tmp_path)
+    longest = np.full((1, 12), 5)
+    model(longest)
+    with pytest.raises(InputError):
+        model(np.full((1, 13), 5))
+    assert f"texts up to {longest.size}\n" in run(capsys, "info", tmp_path)
 
 
 def test_a_model_that_does_not_compare(capsys, tmp_path):

@@ -48,6 +48,7 @@ def same(batch, want):
         {"padding": "max_length", "max_length": 8, "truncation": True},
         {"padding": True, "size": 64, "crop_size": 50, "do_rescale": False},
         {"text_kwargs": {"padding": True}, "images_kwargs": {"crop_size": 10}},
+        {"padding": True, "common_kwargs": {}},
     ],
 )
 @pytest.mark.parametrize("kind", ["np", "pt"])
@@ -69,6 +70,12 @@ def test_one_part_alone(ours, theirs):
         same(ours(picture, return_tensors="np"), want)  # images come first by position
     lists = ours(text=TEXTS)
     assert lists["input_ids"] == theirs(text=TEXTS)["input_ids"]
+
+
+def test_common_options(ours, theirs):
+    common = {"text": TEXTS, "padding": True, "common_kwargs": {"return_tensors": "np"}}
+    same(ours(**common), theirs(**common))
+    assert isinstance(ours(**common, return_tensors="pt").input_ids, torch.Tensor)
 
 
 def test_decoding_and_names(ours, theirs):
@@ -114,6 +121,11 @@ def test_nothing_given(ours):
         ({"images_kwargs": {"padding": 3}}, r"unknown \['padding'\] in images_kwargs"),
         ({"images_kwargs": {"size": 3}, "size": 4}, r"\['size'\] given alone and in images_kwargs"),
         ({"size": "3"}, "size must be"),
+        ({"text_kwargs": 3}, "text_kwargs must be a dict; got 3"),
+        ({"images_kwargs": [("size", 3)]}, "images_kwargs must be a dict"),
+        ({"text_kwargs": {3: 4, "foo": 5}}, r"unknown \['3', 'foo'\] in text_kwargs"),
+        ({"common_kwargs": 3}, "common_kwargs is a dict that may hold return_tensors; got 3"),
+        ({"common_kwargs": {"padding": True}}, "common_kwargs is a dict that may hold return_t"),
         ({"padding": "all"}, "padding"),
         ({"return_tensors": "tf"}, "return_tensors"),
     ],

@@ -1,6 +1,8 @@
 """Pictures from the web: what is fetched from a server on this machine, and what never is."""
 
 import contextlib
+import gc
+import gzip
 import subprocess
 import sys
 import threading
@@ -90,6 +92,55 @@ class Server(BaseHTTPRequestHandler):
             if not self.server.end.wait(0.02):
                 self.wfile.write(b"x")
 
+    def slow_headers(self):
+        """As above, but what comes so slowly are the headers."""
+        self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+        for _ in range(300):
+            if not self.server.end.wait(0.02):
+                self.wfile.write(b"x")
+
+    def long_header(self):
+        self.raw(b"X-Long: " + b"x" * 1_000_000)
+
+    def many_headers(self):
+        self.raw(b"\r\n".join(b"X-%d: x" % number for number in range(10_000)))
+
+    def no_http(self):
+        self.wfile.write(b"\x89PNG" * 1000)
+
+    def two_lengths(self):
+        self.raw(b"Content-Length: 5\r\nContent-Length: 6")
+
+    def wrong_length(self):
+        self.raw(b"Content-Length: -3")
+
+    def less(self):
+        """Says that it sends less than it does."""
+        self.raw(b"Content-Length: 100", ROCKET.read_bytes())
+
+    def bomb(self):
+        """Ten megabytes of nothing, in ten thousand bytes."""
+        self.raw(b"Content-Encoding: gzip", gzip.compress(bytes(10_000_000)))
+
+    def no_coding(self):
+        self.raw(b"Content-Encoding: Identity", ROCKET.read_bytes())
+
+    def endless_redirect(self):
+        """Goes somewhere else, and never ends to say so."""
+        self.raw(b"Location: /rocket", status=b"302 Found")
+        for _ in range(200):
+            self.server.blocks += 1
+            self.wfile.write(bytes(1_000_000))
+
+    def nowhere(self):
+        self.redirect("http://[::1/x")
+
+    def foreign(self):
+        self.raw(b"Location: /\xff\xfe/\xe7\x8b\x90", status=b"302 Found")
+
+    def raw(self, headers, body=b"", status=b"200 OK"):
+        self.wfile.write(b"HTTP/1.0 " + status + b"\r\n" + headers + b"\r\n\r\n" + body)
+
     def error(self):
         self.send_error(500)
 
@@ -130,7 +181,7 @@ class Server(BaseHTTPRequestHandler):
 def server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     server.daemon_threads = True
-    server.asked, server.end = [], threading.Event()
+    server.asked, server.end, server.blocks = [], threading.Event(), 0
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield server
@@ -177,6 +228,11 @@ def test_chunks_and_redirects(at, server):
         ("file", "only http and https.*redirects to 'file:///"),
         ("ftp", "only http and https.*redirects to 'ftp://127"),
         ("data", "only http and https.*redirects to 'data:image"),
+        ("wrong_length", "cannot be fetched|not a picture"),
+        ("less", "broken or truncated|cannot be read as a picture"),
+        ("bomb", "'gzip', which was not asked for"),
+        ("nowhere", "cannot be fetched|not an address"),
+        ("foreign", "the server answers 404"),
     ],
 )
 def test_what_is_no_picture_is_one_error_with_the_address(at, path, message):
@@ -185,20 +241,61 @@ def test_what_is_no_picture_is_one_error_with_the_address(at, path, message):
     assert f"{at}/{path}" in str(caught.value)
 
 
-def test_too_much(at):
+@pytest.mark.parametrize("path", ["long_header", "many_headers", "no_http", "two_lengths"])
+def test_what_is_no_http(at, path):
+    with pytest.raises(InputError, match="cannot be fetched") as caught:
+        load_image(f"{at}/{path}")
+    assert f"{at}/{path}" in str(caught.value)
+    del caught
+    gc.collect()  # warns, which is an error, of a socket that was left to it
+
+
+def test_too_much(at, server):
     size = len(ROCKET.read_bytes())
     assert len(fetch(f"{at}/rocket", max_bytes=size)) == size
+    server.blocks = 0
+    assert len(fetch(f"{at}/endless_redirect", max_bytes=size)) == size
+    assert server.blocks < 50  # what was not read soon stops being sent
     for path in ("rocket", "chunked", "endless"):
         with pytest.raises(InputError, match="at most|the most"):
             fetch(f"{at}/{path}", max_bytes=size - 1)
 
 
-@pytest.mark.parametrize("path", ["silent", "dribble"])
+@pytest.mark.parametrize("path", ["silent", "dribble", "slow_headers"])
 def test_too_slow(at, path):
     start = time.monotonic()
     with pytest.raises(InputError, match=r"(no answer within|not there after) 0.3 seconds"):
         load_image(f"{at}/{path}", timeout=0.3)
     assert time.monotonic() - start < 3
+
+
+def test_the_whole_time_is_bounded_over_redirects_too(at, monkeypatch):
+    """Each step takes less than the limit, all together take more."""
+    sent = web._sent
+
+    def slowly(*given):
+        time.sleep(0.1)
+        return sent(*given)
+
+    monkeypatch.setattr(web, "_sent", slowly)
+    with pytest.raises(InputError, match="not there after 0.25 seconds"):
+        fetch(f"{at}/round", timeout=0.25)
+
+
+def test_addresses_of_every_alphabet(at, server):
+    assert fetch(f"{at}/rocket/一只狐狸.jpg?q=ä#b") == ROCKET.read_bytes()
+    assert fetch(f"{at}/no_coding") == ROCKET.read_bytes()
+    assert "/rocket/%E4%B8%80%E5%8F%AA%E7%8B%90%E7%8B%B8.jpg?q=%C3%A4" in server.asked
+
+
+@pytest.mark.parametrize("path", ["missing", "text", "round", "bomb"])
+def test_a_password_is_used_and_never_shown(at, path):
+    address = at.replace("//", "//me:secret@")
+    assert fetch(f"{address}/rocket") == ROCKET.read_bytes()
+    with pytest.raises(InputError) as caught:
+        load_image(f"{address}/{path}")
+    assert "secret" not in str(caught.value)
+    assert f"{at.replace('//', '//***@')}/{path}" in str(caught.value)
 
 
 def test_a_server_that_is_not_there(at):
