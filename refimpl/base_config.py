@@ -25,7 +25,8 @@ Self = TypeVar("Self", bound="Config")
 _LARGEST_SIZE = 2**24  # no released tower has a width, vocabulary or length near it
 _SIZES = frozenset(
     "vocab_size hidden_size intermediate_size projection_dim num_hidden_layers "
-    "num_attention_heads max_position_embeddings num_channels image_size patch_size projection_size".split()
+    "num_attention_heads max_position_embeddings num_channels image_size patch_size projection_size "
+    "encoder_stride".split()
 )
 _NUMBERS = frozenset(
     "layer_norm_eps attention_dropout initializer_range initializer_factor "
@@ -36,6 +37,7 @@ _FLAGS = frozenset(
     "qkv_bias use_mask_token use_absolute_position_embeddings use_relative_position_bias "
     "use_shared_relative_position_bias use_mean_pooling use_swiglu_ffn vision_use_head".split()
 )
+_SWITCHES = ("output_hidden_states", "output_attentions", "return_dict")
 _PROBLEM_TYPES = (
     None,
     "regression",
@@ -79,7 +81,11 @@ class Config:
 
     def __init__(self, **values: Any) -> None:
         values = _with_labels(values)
-        values.pop("model_type", None)
+        kind = values.pop("model_type", None)
+        if kind not in (None, self.model_type):
+            raise InputError(
+                f"{type(self).__name__}: model_type is {self.model_type!r}, not {kind!r:.80}"
+            )
         extra = values.pop("extra", None) or {}
         if not isinstance(extra, Mapping):
             raise InputError(f"{type(self).__name__}: extra must be an object; got {extra!r}")
@@ -147,7 +153,11 @@ class Config:
 
     def to_json_string(self) -> str:
         """Return `to_dict` as indented JSON text with sorted keys."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        try:
+            text = json.dumps(self.to_dict(), indent=2, sort_keys=True, ensure_ascii=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{type(self).__name__} holds what JSON cannot: {error}") from error
+        return text + "\n"
 
     @classmethod
     def from_dict(cls: type[Self], values: Mapping[str, Any], **changes: Any) -> Self:
@@ -200,7 +210,10 @@ def _default(each: "Field[Any]") -> Any:
 
 
 def _with_labels(values: dict[str, Any]) -> dict[str, Any]:
-    """Turn JSON's `id2label` (string keys) and `num_labels` into one `id2label` by index."""
+    """Turn JSON's `id2label` (string keys) and `num_labels` into one `id2label` by index.
+
+    JSON's `label2id` is left aside: it follows from `id2label`.
+    """
     values = dict(values)
     values.pop("label2id", None)
     count = values.pop("num_labels", None)
@@ -208,8 +221,11 @@ def _with_labels(values: dict[str, Any]) -> dict[str, Any]:
     if labels is not None:
         try:
             labels = {int(index): label for index, label in labels.items()}
-        except (ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"id2label must map indices to names; got {labels!r}") from error
+            named = all(isinstance(label, str) for label in labels.values())
+        except (ValueError, TypeError, AttributeError):
+            named = False
+        if not named:
+            raise InputError(f"id2label must map indices to names; got {labels!r:.80}")
     if count is not None and (labels is None or len(labels) != count):
         if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < _LARGEST_SIZE:
             raise InputError(f"num_labels must be a count of classes; got {count!r}")
@@ -225,25 +241,29 @@ def _problem_of(name: str, value: Any) -> str | None:
     """Say what is wrong with one field's value, or None."""
     is_int = isinstance(value, int) and not isinstance(value, bool)
     if name in _SIZES and not (is_int and 0 < value <= _LARGEST_SIZE):
-        return f"{name} must be a whole number from 1 to {_LARGEST_SIZE}; got {value!r}"
-    if name in _NUMBERS:
+        return f"{name} must be a whole number from 1 to {_LARGEST_SIZE}; got {value!r:.80}"
+    if name in _NUMBERS or (name == "classifier_dropout" and value is not None):
         is_number = is_int or isinstance(value, float)
         if not is_number or not abs(value) <= sys.float_info.max:  # whole numbers may be larger
-            return f"{name} must be a finite number; got {value!r}"
+            return f"{name} must be a finite number; got {value!r:.80}"
         if name == "layer_norm_eps" and value <= 0:
-            return f"layer_norm_eps must be above 0; got {value!r}"
+            return f"layer_norm_eps must be above 0; got {value!r:.80}"
     if name in ("hidden_act", "pooler_act") and (
         not isinstance(value, str) or value not in ACTIVATIONS
     ):
-        return f"{name} {value!r} is unknown; known are {', '.join(ACTIVATIONS)}"
+        return f"{name} {value!r:.80} is unknown; known are {', '.join(ACTIVATIONS)}"
     if name in _FLAGS and not isinstance(value, bool):
-        return f"{name} must be true or false; got {value!r}"
+        return f"{name} must be true or false; got {value!r:.80}"
+    if name in _SWITCHES and not (value is None or isinstance(value, bool)):
+        return f"{name} must be true, false or null; got {value!r:.80}"
     if name.endswith("_token_id") and not (value is None or is_int):
-        return f"{name} must be a whole number or null; got {value!r}"
+        return f"{name} must be a whole number or null; got {value!r:.80}"
     if name == "architectures" and not (
         value is None or (isinstance(value, tuple) and all(isinstance(x, str) for x in value))
     ):
-        return f"architectures must be a list of names; got {value!r}"
+        return f"architectures must be a list of names; got {value!r:.80}"
     if name == "problem_type" and value not in _PROBLEM_TYPES:
-        return f"problem_type must be one of {', '.join(map(repr, _PROBLEM_TYPES))}; got {value!r}"
+        return (
+            f"problem_type must be one of {', '.join(map(repr, _PROBLEM_TYPES))}; got {value!r:.80}"
+        )
     return None

@@ -84,7 +84,7 @@ def check_position_ids(
 
 
 def check_attention_mask(mask: Any, shape: tuple[int, ...]) -> Bool[Array, "B L"] | None:
-    """Return a mask as (B, L) of bool, true where it was not 0; None if there is none."""
+    """Return a mask as (B, L) of bool, true where it is 1; None if there is none."""
     if mask is None:
         return None
     array = as_array("attention_mask", mask)
@@ -94,18 +94,19 @@ def check_attention_mask(mask: Any, shape: tuple[int, ...]) -> Bool[Array, "B L"
         raise InputError(
             f"attention_mask must have the shape of input_ids, {shape}; got {array.shape}"
         )
-    return array != 0
+    return as_flags("attention_mask", array)
 
 
 def check_pixels(
-    cfg: PictureSizes, pixel_values: Any, dtype: np.dtype[Any], interpolate: bool
+    cfg: PictureSizes, pixel_values: Any, dtype: np.dtype[Any], interpolate: Any
 ) -> Float[Array, "B C Y X"]:
     """Return pixels as (B, channels, height, width) in the model's dtype.
 
     Raises:
         InputError: no pixels, not four axes, wrong channels, wrong size without interpolation,
-            or NaN among them.
+            numbers that are not finite in that dtype, or `interpolate` is no switch.
     """
+    interpolate = check_switch("interpolate_pos_encoding", interpolate)
     if pixel_values is None:
         raise InputError(
             "pixel_values are missing: the image tower needs pixels of shape (B, C, H, W)"
@@ -123,9 +124,7 @@ def check_pixels(
             f"got shape {pixels.shape}.{last}"
         )
     _check_picture_size(cfg, pixels.shape[2], pixels.shape[3], interpolate)
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise InputError("pixel_values hold NaN or infinity")
-    return pixels.astype(dtype, copy=False)
+    return as_finite("pixel_values", pixels, dtype)
 
 
 def check_head_mask(
@@ -139,9 +138,7 @@ def check_head_mask(
         raise InputError(
             f"head_mask must have shape {(heads,)} or {(layers, heads)}; got {array.shape}"
         )
-    if not np.isfinite(array).all():
-        raise InputError("head_mask holds NaN or infinity")
-    return np.broadcast_to(array, (layers, heads)).astype(dtype)
+    return np.broadcast_to(as_finite("head_mask", array, dtype), (layers, heads))
 
 
 def check_masked_patches(
@@ -156,31 +153,36 @@ def check_masked_patches(
         return None
     array = as_array("bool_masked_pos", masked)
     patches = (pixels.shape[2] // cfg.patch_size) * (pixels.shape[3] // cfg.patch_size)
-    if array.shape != (len(pixels), patches) or not np.isin(array, (0, 1)).all():
+    if array.shape != (len(pixels), patches):
         raise InputError(
             f"bool_masked_pos must be true or false for each patch, {(len(pixels), patches)}; "
-            f"got {array.dtype} of shape {array.shape}"
+            f"got shape {array.shape}"
         )
+    flags = as_flags("bool_masked_pos", array)
     if not has_mask_token:
         raise InputError("bool_masked_pos: this model has no mask token (use_mask_token=True)")
-    return array.astype(pixels.dtype)
+    return flags.astype(pixels.dtype)
 
 
 def check_labels(labels: Any, logits: Num[Array, "B N"]) -> Num[Array, "..."]:
     """Return labels as an array with one entry for each picture."""
     array = as_array("labels", labels)
+    if not len(logits):
+        raise InputError("labels came without pictures: there is no loss of none")
     if array.shape[:1] != logits.shape[:1]:
         raise InputError(
             f"labels must have one entry for each of {logits.shape[0]} pictures; "
             f"got shape {array.shape}"
         )
+    if not np.isfinite(array).all():
+        raise InputError("labels hold NaN or infinity")
     return array
 
 
 def check_pairs(logits_per_text: Float[Array, "T I"]) -> Float[Array, "B B"]:
     """Return the logits if a loss over pairs can be taken of them."""
     texts, images = logits_per_text.shape
-    if texts != images:
+    if texts != images or not texts:
         raise InputError(
             f"return_loss needs pairs, as many texts as pictures; got {texts} texts and "
             f"{images} pictures"
@@ -212,6 +214,47 @@ def check_range(name: str, ids: Int[Array, "B L"], limit: int, why: str) -> None
         raise InputError(f"{name} must lie from 0 to {limit - 1} ({why} {limit}); got {bad}")
 
 
+def check_switch(name: str, value: Any) -> bool:
+    """Return a switch as a bool; None is off.
+
+    Raises:
+        InputError: it is not true or false; "no" or an array would count as true.
+    """
+    if value is not None and not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True, False or None; got {value!r:.60}")
+    return bool(value)
+
+
+def as_flags(name: str, array: Num[Array, "..."] | Bool[Array, "..."]) -> Bool[Array, "..."]:
+    """Turn an array of 0 and 1, of whatever dtype, into one of bool.
+
+    Trap: a mask that is added to the scores, 0 where a token is seen and −10⁹ or −∞ where not,
+        would be read the wrong way round.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    other = array[(array != 0) & (array != 1)]
+    if other.size:
+        raise InputError(f"{name} must be true or false, 1 or 0, everywhere; got {other[0]}")
+    return array.astype(bool)
+
+
+def as_finite(
+    name: str, array: Num[Array, "..."] | Bool[Array, "..."], dtype: np.dtype[Any]
+) -> Float[Array, "..."]:
+    """Cast numbers to the model's dtype.
+
+    Raises:
+        InputError: one is NaN or infinite there: 1e300 is, in float32.
+    """
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype, copy=False)
+    if not np.isfinite(cast).all():
+        raise InputError(f"{name} hold NaN or infinity, or numbers too large for {dtype}")
+    return cast
+
+
 def as_array(name: str, value: Any) -> Num[Array, "..."] | Bool[Array, "..."]:
     """Turn lists and arrays of other libraries into a numpy array of numbers.
 
@@ -220,7 +263,7 @@ def as_array(name: str, value: Any) -> Num[Array, "..."] | Bool[Array, "..."]:
     """
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
+    except Exception as error:  # whatever another library's own __array__ may raise
         raise InputError(f"{name} cannot be read as an array: {error}") from error
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name} must be numbers; got dtype {array.dtype}")

@@ -38,6 +38,10 @@ class ModelOutput:
         """The values as a plain tuple; outputs inside become tuples too."""
         return tuple(v.to_tuple() if isinstance(v, ModelOutput) else v for v in self.values())
 
+    def plain(self) -> tuple[Any, ...]:
+        """What a call with `return_dict=False` gives; the same as `to_tuple` but for BERT."""
+        return tuple(v.plain() if isinstance(v, ModelOutput) else v for v in self.values())
+
     def __getitem__(self, key: str | int | slice) -> Any:
         return dict(self.items())[key] if isinstance(key, str) else self.to_tuple()[key]
 
@@ -82,6 +86,8 @@ class BaseModelOutputWithPoolingAndCrossAttentions(ModelOutput):
             then those of the cross attention, (B, H, S, K) each, if there was one.
         attentions: each layer's attention probabilities, (B, H, L, past + L) each.
         cross_attentions: the same of each layer's cross attention, (B, H, L, S) each.
+
+    Trap: with `return_dict=False` the keys and values come before the hidden states.
     """
 
     last_hidden_state: Float[Array, "B L D"] | None = None
@@ -90,6 +96,11 @@ class BaseModelOutputWithPoolingAndCrossAttentions(ModelOutput):
     past_key_values: tuple[tuple[Array, ...], ...] | None = None
     attentions: tuple[Array, ...] | None = None
     cross_attentions: tuple[Array, ...] | None = None
+
+    def plain(self) -> tuple[Any, ...]:
+        """What a call with `return_dict=False` gives."""
+        first = ("last_hidden_state", "pooler_output", "past_key_values")
+        return tuple(value for _, value in sorted(self.items(), key=lambda x: x[0] not in first))
 
 
 @dataclass(frozen=True)

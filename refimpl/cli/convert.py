@@ -3,11 +3,13 @@
     refimpl convert ViT-B-32.pt clip-vit-base-patch32
 
 Writes config.json, model.safetensors (float32) and, where the origin tells how pictures were
-prepared, preprocessor_config.json. Everything is written into a folder beside the target first,
-and a new target appears whole. In one that is there each file is replaced whole, config.json last.
+prepared, preprocessor_config.json. Tokenizer files of a source folder are copied as they are.
+Everything is written into a folder beside the target first, and a new target appears whole. In one
+that is there each file is replaced whole, config.json last.
 """
 
 import argparse
+import fnmatch
 import os
 import secrets
 import shutil
@@ -18,9 +20,9 @@ from typing import Any
 
 from refimpl.cli.common import FINE, add_command, model_class, print_json, print_table
 from refimpl.errors import InputError
-from refimpl.files import make_folder
+from refimpl.files import make_folder, open_for_reading, open_for_replacing
 
-_NOTE = "tokenizer files are not converted: put the model's own into the folder"
+_NO_TOKENIZER = "no tokenizer files in the source: put the model's own into the folder"
 
 
 def add_convert(commands: Any) -> None:
@@ -53,6 +55,7 @@ def _convert(options: argparse.Namespace) -> int:
         model.save_pretrained(folder)
         if pictures is not None:
             write_json(folder / PREPROCESSOR_FILE, pictures)
+        copied = _copy_tokenizer(where, folder) if where.is_dir() else []
         files = sorted(each.name for each in folder.iterdir())
     facts = {
         "source": str(where),
@@ -61,7 +64,7 @@ def _convert(options: argparse.Namespace) -> int:
         "class": type(model).__name__,
         "parameters": model.num_parameters(),
         "files": files,
-        "note": _NOTE,
+        "tokenizer": ", ".join(copied) or _NO_TOKENIZER,
     }
     if options.json:
         print_json(facts)
@@ -79,6 +82,20 @@ def _pictures_beside(where: Path) -> dict[str, Any] | None:
     if any((folder / name).is_file() for name in (PREPROCESSOR_FILE, PROCESSOR_FILE)):
         return find_settings(folder)[0]
     return None
+
+
+def _copy_tokenizer(source: Path, folder: Path) -> list[str]:
+    """Copy the files that a tokenizer is read from; give their names."""
+    from refimpl.checkpoints.folder import CONFIG_NAME
+    from tokenizers_py.folders.hub import TOKENIZER_PATTERNS
+
+    wanted = [name for name in TOKENIZER_PATTERNS if name != CONFIG_NAME]
+    names = sorted(each.name for each in source.iterdir() if each.is_file())
+    copied = [name for name in names if any(fnmatch.fnmatch(name, each) for each in wanted)]
+    for name in copied:
+        with open_for_reading(source / name) as old, open_for_replacing(folder / name) as new:
+            shutil.copyfileobj(old, new)
+    return copied
 
 
 def _check_target(target: Path, force: bool) -> None:

@@ -36,6 +36,7 @@ class BeitConfig(VisionTowerConfig):
     vocab_size: int = 8192
     hidden_dropout_prob: float = 0.0
     attention_probs_dropout_prob: float = 0.0
+    initializer_range: float = 0.02
     use_mask_token: bool = False
     use_absolute_position_embeddings: bool = False
     use_relative_position_bias: bool = False

@@ -42,6 +42,7 @@ class BertTowerConfig(TowerConfig):
     vocab_size: int = 30522
     max_position_embeddings: int = 512
     type_vocab_size: int = 2
+    initializer_range: float = 0.02
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     position_embedding_type: str = ABSOLUTE

@@ -37,6 +37,7 @@ class CLIPTextConfig(TowerConfig):
     hidden_act: str = "quick_gelu"
     layer_norm_eps: float = 1e-5
     attention_dropout: float = 0.0
+    initializer_range: float = 0.02
     initializer_factor: float = 1.0
     pad_token_id: int | None = 1
     bos_token_id: int | None = 49406
@@ -59,6 +60,7 @@ class CLIPVisionConfig(VisionTowerConfig):
     hidden_act: str = "quick_gelu"
     layer_norm_eps: float = 1e-5
     attention_dropout: float = 0.0
+    initializer_range: float = 0.02
     initializer_factor: float = 1.0
 
 

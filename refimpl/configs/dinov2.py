@@ -35,6 +35,7 @@ class Dinov2Config(VisionTowerConfig):
     mlp_ratio: float = 4
     hidden_dropout_prob: float = 0.0
     attention_probs_dropout_prob: float = 0.0
+    initializer_range: float = 0.02
     qkv_bias: bool = True
     layerscale_value: float = 1.0
     drop_path_rate: float = 0.0

@@ -41,7 +41,6 @@ class SiglipTextConfig(TowerConfig):
     bos_token_id: int | None = 49406
     eos_token_id: int | None = 49407
     projection_size: int = 768
-    initializer_range: ClassVar[None] = None  # type: ignore[misc]  # no field here
 
     def __init__(self, **values: Any) -> None:
         if values.get("projection_size") is None:
@@ -65,7 +64,6 @@ class SiglipVisionConfig(VisionTowerConfig):
     layer_norm_eps: float = 1e-6
     attention_dropout: float = 0.0
     vision_use_head: bool = True
-    initializer_range: ClassVar[None] = None  # type: ignore[misc]  # no field here
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)

@@ -34,7 +34,6 @@ class TowerConfig(Config):
     num_attention_heads: int = 12
     hidden_act: str = "gelu"
     layer_norm_eps: float = 1e-12
-    initializer_range: float = 0.02
 
     @classmethod
     def from_dict(cls: type[TowerT], values: Mapping[str, Any], **changes: Any) -> TowerT:

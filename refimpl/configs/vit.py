@@ -28,6 +28,7 @@ class ViTConfig(VisionTowerConfig):
 
     hidden_dropout_prob: float = 0.0
     attention_probs_dropout_prob: float = 0.0
+    initializer_range: float = 0.02
     qkv_bias: bool = True
     encoder_stride: int = 16
     pooler_output_size: int | None = None

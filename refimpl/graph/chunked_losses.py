@@ -29,6 +29,7 @@ for SigLIP Zhai et al. 2023 (arXiv:2303.15343), section 3.3.
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 
 from refimpl.errors import InputError
 from refimpl.graph.interface import Ops
@@ -139,8 +140,8 @@ def _chunks(
             "text_embeds and image_embeds must be pairs, (B, E) each with B at least 1; got "
             f"{tuple(text_embeds.shape)} and {tuple(image_embeds.shape)}"
         )
-    if chunk < 1:
-        raise InputError(f"chunk must be a number of rows, at least 1; got {chunk}")
+    if not isinstance(chunk, Integral) or chunk < 1:
+        raise InputError(f"chunk must be a number of rows, at least 1; got {chunk!r:.60}")
     starts = range(0, pairs, chunk)
     texts, images = (
         [x[start : start + chunk] for start in starts] for x in (text_embeds, image_embeds)

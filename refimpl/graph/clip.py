@@ -5,8 +5,8 @@ compares. Each stands beside the tree of its weights, whose field names are the 
 
 Source: Radford et al. 2021 (arXiv:2103.00020), figure 3; openai/CLIP d05afc4, clip/model.py;
 checkpoint names and pooling rules as in Transformers 5.23, modeling_clip.py.
-Called by models/. Read before: graph/encoder.py. Longer than other files, so that the whole
-model stands in one place.
+Called by models/. Read before: graph/encoder.py. Read next: siglip.py and chinese_clip.py, which
+keep this order. Longer than other files, so that the whole model stands in one place.
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,8 @@ tree of its weights and the specification that a config makes of it.
 
 Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3; Radford et al. 2021
 (arXiv:2103.00020), section 2.4; checkpoint names as in Transformers 5.23, modeling_clip.py.
-Called by graph/clip.py and graph/siglip.py. Operations: graph/interface.py.
+Called by graph/clip.py, siglip.py, and vit.py with its kin. The post-norm stack is graph/bert.py's.
+Operations: graph/interface.py.
 """
 
 from dataclasses import dataclass

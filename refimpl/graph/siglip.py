@@ -6,7 +6,7 @@ projections join them; the logits have a bias, and a sigmoid judges each.
 
 Source: Zhai et al. 2023 (arXiv:2303.15343), section 3; google-research/big_vision 01edb81,
 models/vit.py (MAPHead), trainers/proj/image_text/siglip.py; checkpoint names as in Transformers
-5.23, modeling_siglip.py. The head: Zhai et al. 2022 (arXiv:2106.04560), section 3.3.
+5.23, modeling_siglip.py. The head: Zhai et al. 2022 (arXiv:2106.04560), section 3.2.
 Called by models/. Read before: graph/encoder.py, graph/clip.py. Longer than other files, so that
 the whole model stands in one place.
 """

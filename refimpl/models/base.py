@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from refimpl.graph.interface import Ops
+from refimpl.inputs import check_switch
 from refimpl.outputs import ModelOutput
 from refimpl.pretrained import ConfigT, PreTrainedModel, TreeT
 from refimpl.shapes import Array
@@ -56,8 +57,9 @@ class ModelBase(PreTrainedModel[ConfigT, TreeT]):
             states: whether hidden states are wanted; None asks the config.
             attentions: whether attention probabilities are wanted; None asks the config.
         """
-        want_states = self.config.output_hidden_states if states is None else states
-        want_probs = self.config.output_attentions if attentions is None else attentions
+        cfg = self.config
+        want_states = _switch("output_hidden_states", states, cfg.output_hidden_states)
+        want_probs = _switch("output_attentions", attentions, cfg.output_attentions)
         wanted = {
             *(watch.hidden_states if want_states else ()),
             *((*watch.attentions, *watch.cross_attentions) if want_probs else ()),
@@ -76,8 +78,13 @@ class ModelBase(PreTrainedModel[ConfigT, TreeT]):
 
     def _returned(self, output: OutputT, return_dict: bool | None) -> OutputT | tuple[Any, ...]:
         """Give back the named output, or the tuple if that is asked for."""
-        named = self.config.return_dict if return_dict is None else return_dict
-        return output if named else output.to_tuple()
+        named = _switch("return_dict", return_dict, self.config.return_dict)
+        return output if named else output.plain()
+
+
+def _switch(name: str, given: Any, otherwise: Any) -> bool:
+    """Return a switch of a call, or the config's where the call leaves it open."""
+    return check_switch(name, otherwise if given is None else given)
 
 
 def encoder_watch(path: str, layers: int) -> Watch:

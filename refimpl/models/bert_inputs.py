@@ -14,7 +14,14 @@ from refimpl.errors import InputError
 from refimpl.graph.bert import KeysValues, Text
 from refimpl.graph.bert_decoder import Cached, Memory
 from refimpl.graph.interface import Mask
-from refimpl.inputs import as_array, check_ids, check_position_ids, check_range
+from refimpl.inputs import (
+    as_array,
+    as_finite,
+    as_flags,
+    check_ids,
+    check_position_ids,
+    check_range,
+)
 from refimpl.shapes import Array, Float, Int, Num
 
 PastKeysValues = tuple[tuple[Array, ...], ...]
@@ -51,7 +58,7 @@ def check_text(
     if input_ids is not None:
         ids, vectors = check_ids(cfg, input_ids), None
         shape = ids.shape
-        real = int((ids != cfg.pad_token_id).sum(axis=1).max()) if pad_rows else shape[1]
+        real = int((ids != cfg.pad_token_id).sum(axis=1).max(initial=0)) if pad_rows else shape[1]
     else:
         ids, vectors = None, check_states("inputs_embeds", inputs_embeds, cfg, dtype)
         shape, real = vectors.shape[:2], vectors.shape[1]
@@ -95,9 +102,7 @@ def check_states(
         )
     if 0 in array.shape:
         raise InputError(f"{name} of shape {array.shape} hold no token")
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} hold NaN or infinity")
-    return array.astype(dtype, copy=False)
+    return as_finite(name, array, dtype)
 
 
 def _check_token_types(
@@ -122,16 +127,16 @@ def check_mask(name: str, mask: Any, batch: int, queries: int, keys: int, causal
     Trap: a mask with three axes says all there is to say; a decoder adds no causal mask to it.
 
     Raises:
-        InputError: another shape.
+        InputError: another shape, or something else than 0 and 1.
     """
     if mask is None:
         return Mask(causal=causal)
     array = as_array(name, mask)
     array = array[None] if array.ndim == 1 else array
     if array.shape == (batch, keys):
-        return Mask(causal=causal, key_padding=array != 0)
+        return Mask(causal=causal, key_padding=as_flags(name, array))
     if array.shape == (batch, queries, keys):
-        return Mask(visible=array != 0)
+        return Mask(visible=as_flags(name, array))
     why = "" if keys == queries else ", earlier tokens included"
     raise InputError(
         f"{name} must be {(batch, keys)} or {(batch, queries, keys)}{why}; got {array.shape}"
@@ -222,14 +227,15 @@ def _past_layer(
             raise InputError(
                 f"{name}[{place}] is {array.shape}; all layers must hold arrays of the same shapes"
             )
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise InputError(f"{name} holds NaN or infinity")
-    return tuple(array.astype(dtype, copy=False) for array in arrays)
+    return tuple(as_finite(f"{name}[{place}]", array, dtype) for place, array in enumerate(arrays))
 
 
 def _cached(layer: tuple[Array, ...]) -> Cached:
     """Bring one layer's arrays into the graph's layout, heads side by side."""
-    flat = [each.swapaxes(1, 2).reshape(each.shape[0], each.shape[2], -1) for each in layer]
+    flat = [
+        each.swapaxes(1, 2).reshape(each.shape[0], each.shape[2], each.shape[1] * each.shape[3])
+        for each in layer
+    ]
     return Cached(KeysValues(*flat[:2]), KeysValues(*flat[2:]) if len(flat) == 4 else None)
 
 
@@ -237,7 +243,8 @@ def past_key_values(cfg: BertTowerConfig, kept: tuple[Cached, ...]) -> PastKeysV
     """Give what a call kept in upstream's layout: a head axis before the tokens."""
 
     def split(x: Num[Array, "B S D"]) -> Num[Array, "B H S K"]:
-        heads: Array = x.reshape(*x.shape[:2], cfg.num_attention_heads, -1).swapaxes(1, 2)
-        return heads
+        heads, width = cfg.num_attention_heads, cfg.hidden_size // cfg.num_attention_heads
+        apart: Array = x.reshape(*x.shape[:2], heads, width).swapaxes(1, 2)
+        return apart
 
     return tuple(tuple(split(x) for x in (*own, *(across or ()))) for own, across in kept)

@@ -13,7 +13,7 @@ from refimpl.graph import roberta
 from refimpl.graph.bert import Bert, States, Text, bert_spec, bert_tower
 from refimpl.graph.bert_decoder import Cached, Memory, decoder_tower
 from refimpl.graph.interface import Mask, Ops
-from refimpl.inputs import check_head_mask
+from refimpl.inputs import check_head_mask, check_switch
 from refimpl.models.base import ModelBase, Watch
 from refimpl.models.bert_inputs import (
     check_mask,
@@ -91,7 +91,8 @@ class BertTowerBase(ModelBase[ConfigT, TreeT]):
 
     def _checked(self, cfg: BertTowerConfig, call: BertCall) -> _Checked:
         """Check what came, part by part."""
-        if call.use_cache and not cfg.is_decoder:
+        use_cache = check_switch("use_cache", call.use_cache)
+        if use_cache and not cfg.is_decoder:
             raise InputError(
                 "use_cache=True needs a decoder; the config has is_decoder=False, so nothing is "
                 "kept for a next call"
@@ -119,7 +120,7 @@ class BertTowerBase(ModelBase[ConfigT, TreeT]):
             check_head_mask(
                 call.head_mask, cfg.num_hidden_layers, cfg.num_attention_heads, self.dtype
             ),
-            cfg.is_decoder and (cfg.use_cache if call.use_cache is None else call.use_cache),
+            cfg.is_decoder and (cfg.use_cache if call.use_cache is None else use_cache),
         )
 
 
@@ -197,7 +198,8 @@ class LoneBert(BertTowerBase[ConfigT, Bert]):
             encoder_attention_mask: (B, S) or (B, L, S), 0 where a state may not be seen.
             past_key_values: what an earlier call returned under this name.
             use_cache: whether a decoder returns them; None asks the config.
-            output_attentions: return every layer's attention probabilities.
+            output_attentions: return every layer's attention probabilities; those of the cross
+                attention too, if it had something to look at.
             output_hidden_states: return every layer's hidden state.
             return_dict: False returns a plain tuple; its second value is None without a pooler.
 
@@ -227,8 +229,7 @@ class LoneBert(BertTowerBase[ConfigT, Bert]):
         )
         want = (output_hidden_states, output_attentions)
         out = self._read_bert(self.config, self.params, call, *want)
-        named = self.config.return_dict if return_dict is None else return_dict
-        if named:
-            return out
-        rest = (out.past_key_values, out.hidden_states, out.attentions, out.cross_attentions)
-        return (out[0], out.pooler_output, *(each for each in rest if each is not None))
+        returned = self._returned(out, return_dict)
+        if isinstance(returned, tuple) and out.pooler_output is None:
+            return (returned[0], None, *returned[1:])  # here upstream keeps its place
+        return returned

@@ -19,7 +19,7 @@ from typing import Any
 
 from refimpl.configs import ChineseCLIPConfig, ChineseCLIPTextConfig, ChineseCLIPVisionConfig
 from refimpl.graph import chinese_clip, losses
-from refimpl.inputs import check_pairs
+from refimpl.inputs import check_pairs, check_switch
 from refimpl.models.bert_towers import BertCall, BertTowerBase, LoneBert
 from refimpl.models.clip import CLIPVisionModel
 from refimpl.models.clip_towers import ClipModelBase
@@ -137,6 +137,6 @@ class ChineseCLIPModel(
         image_features = chinese_clip.project(ops, p.visual_projection, vision.pooler_output)
         found = chinese_clip.compare(ops, p, text_features, image_features)
         loss = None
-        if return_loss:
+        if check_switch("return_loss", return_loss):
             loss = losses.contrastive(ops, check_pairs(found.logits_per_text))
         return self._returned(ChineseCLIPOutput(loss, *found, text, vision), return_dict)

@@ -19,7 +19,7 @@ from typing import Any
 
 from refimpl.configs import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 from refimpl.graph import clip, losses
-from refimpl.inputs import check_pairs
+from refimpl.inputs import check_pairs, check_switch
 from refimpl.models.clip_towers import ClipModelBase
 from refimpl.outputs import (
     BaseModelOutputWithPooling,
@@ -259,6 +259,6 @@ class CLIPModel(ClipModelBase[CLIPConfig, clip.Clip]):
         image_features = clip.project(ops, p.visual_projection, vision.pooler_output)
         found = clip.compare(ops, p, text_features, image_features)
         loss = None
-        if return_loss:
+        if check_switch("return_loss", return_loss):
             loss = losses.contrastive(ops, check_pairs(found.logits_per_text))
         return self._returned(CLIPOutput(loss, *found, text, vision), return_dict)

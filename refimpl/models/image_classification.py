@@ -45,8 +45,8 @@ class CLIPForImageClassification(ClipModelBase[CLIPConfig, clip.ImageClassifier]
         labels: Any = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
-        interpolate_pos_encoding: bool = False,
         return_dict: bool | None = None,
+        interpolate_pos_encoding: bool = False,
     ) -> ImageClassifierOutput | tuple[Any, ...]:
         """Score the classes of pictures.
 
@@ -55,8 +55,9 @@ class CLIPForImageClassification(ClipModelBase[CLIPConfig, clip.ImageClassifier]
             labels: what is right; adds the loss that `classification_loss` says.
             output_attentions: return every layer's attention probabilities.
             output_hidden_states: return every layer's hidden state.
-            interpolate_pos_encoding: take pictures of any size of at least one patch.
             return_dict: False returns a plain tuple.
+            interpolate_pos_encoding: take pictures of any size of at least one patch; version 4
+                has no such argument here.
 
         Raises:
             InputError: pixels or labels have the wrong shape, kind or range.

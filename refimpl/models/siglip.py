@@ -21,7 +21,7 @@ from typing import Any
 from refimpl.configs import SiglipConfig, SiglipTextConfig, SiglipVisionConfig
 from refimpl.errors import InputError
 from refimpl.graph import losses, siglip
-from refimpl.inputs import check_pairs
+from refimpl.inputs import check_pairs, check_switch
 from refimpl.models.clip_towers import SiglipModelBase
 from refimpl.outputs import BaseModelOutputWithPooling, SiglipOutput
 from refimpl.shapes import Array, Float
@@ -205,7 +205,7 @@ class SiglipModel(SiglipModelBase[SiglipConfig, siglip.Siglip]):
         self._check_widths()
         found = siglip.compare(ops, p, text.pooler_output, vision.pooler_output)
         loss = None
-        if return_loss:
+        if check_switch("return_loss", return_loss):
             loss = losses.sigmoid(ops, check_pairs(found.logits_per_text))
         return self._returned(SiglipOutput(loss, *found, text, vision), return_dict)
 

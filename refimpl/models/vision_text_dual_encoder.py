@@ -23,7 +23,7 @@ from refimpl.errors import InputError
 from refimpl.graph import clip, losses
 from refimpl.graph.interface import Ops
 from refimpl.graph.vision_text_dual_encoder import DualEncoder, dual_encoder_spec, join_towers
-from refimpl.inputs import check_pairs
+from refimpl.inputs import check_pairs, check_switch
 from refimpl.models.base import ModelBase
 from refimpl.models.dual_encoder_towers import TEXT_TOWERS, VISION_TOWERS, Tower, load_tower
 from refimpl.outputs import CLIPOutput
@@ -204,7 +204,7 @@ class VisionTextDualEncoderModel(ModelBase[VisionTextDualEncoderConfig, DualEnco
         text = self._read(input_ids, attention_mask, position_ids, token_type_ids, **want)
         found = join_towers(self.ops, self.params, text.pooler_output, vision.pooler_output)
         loss = None
-        if return_loss:
+        if check_switch("return_loss", return_loss):
             loss = losses.contrastive(self.ops, check_pairs(found.logits_per_text))
         return self._returned(CLIPOutput(loss, *found, text, vision), return_dict)
 

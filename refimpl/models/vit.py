@@ -11,13 +11,13 @@
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from refimpl import ops as numpy_ops
 from refimpl.configs import ViTConfig
 from refimpl.graph import vit
 from refimpl.graph.interface import Ops
-from refimpl.inputs import check_head_mask, check_masked_patches, check_pixels
+from refimpl.inputs import check_head_mask, check_masked_patches, check_pixels, check_switch
 from refimpl.models.base import ModelBase, Watch
 from refimpl.outputs import BaseModelOutputWithPooling
 from refimpl.params import initialise, join
@@ -63,7 +63,7 @@ class PictureModel(ModelBase[ConfigT, TreeT]):
         return BaseModelOutputWithPooling(*pooled, seen.hidden_states, seen.attentions)
 
 
-class ViTModel(PictureModel[ViTConfig, vit.VisionTower]):
+class ViTModel(PictureModel[ViTConfig, Any]):
     """ViT: pictures to tokens, and a pooled class token.
 
     Args:
@@ -77,6 +77,8 @@ class ViTModel(PictureModel[ViTConfig, vit.VisionTower]):
     """
 
     config_class = ViTConfig
+    family: ClassVar[Any] = vit
+    """The file of graph/ whose `vision_tower` is run; deit.py has another."""
     fresh_if_missing = ("pooler.dense.weight", "pooler.dense.bias")
     spec_options = ("add_pooling_layer", "use_mask_token")
 
@@ -88,7 +90,7 @@ class ViTModel(PictureModel[ViTConfig, vit.VisionTower]):
         *,
         seed: int = 0,
         dtype: Any = "float32",
-        params: vit.VisionTower | None = None,
+        params: Any = None,
         ops: Ops = numpy_ops,
     ) -> None:
         if params is None and isinstance(config, self.config_class):
@@ -99,9 +101,9 @@ class ViTModel(PictureModel[ViTConfig, vit.VisionTower]):
     @classmethod
     def spec(
         cls, config: ViTConfig, add_pooling_layer: bool = True, use_mask_token: bool = False
-    ) -> vit.VisionTower:
+    ) -> Any:
         """Tree of the weights that a config promises."""
-        return vit.vision_tower_spec(config, "", add_pooling_layer, use_mask_token)
+        return cls.family.vision_tower_spec(config, "", add_pooling_layer, use_mask_token)
 
     def __call__(
         self,
@@ -129,10 +131,12 @@ class ViTModel(PictureModel[ViTConfig, vit.VisionTower]):
             InputError: an input has the wrong shape, kind or size.
         """
         cfg, p = self.config, self.params
-        interpolate = bool(interpolate_pos_encoding)
+        interpolate = check_switch("interpolate_pos_encoding", interpolate_pos_encoding)
 
         def run(ops: Ops, pixels: Any, masked: Any, weights: Any) -> vit.Pooled:
-            return vit.vision_tower(ops, cfg, p, pixels, masked, interpolate, weights)
+            given = (pixels, masked, interpolate, weights)
+            pooled: vit.Pooled = self.family.vision_tower(ops, cfg, p, *given)
+            return pooled
 
         want = (output_hidden_states, output_attentions)
         seen = self._see(run, pixel_values, bool_masked_pos, head_mask, interpolate, *want)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from bert_model_cases import TOLERANCE
 from comparing import relative_l2
+from mutants import mutant
 from transformers437 import Stored, flat
 
 from refimpl import ops
@@ -20,16 +21,6 @@ from refimpl.graph.interface import Mask
 ENCODER, DECODER = "chinese_clip_text_absolute", "chinese_clip_text_absolute_decoder"
 KEY, BOTH = "chinese_clip_text_relative_key", "chinese_clip_text_relative_key_query"
 Stored = functools.cache(Stored)
-
-
-class Mutant:
-    """The numpy interpreter with one operation done wrong."""
-
-    def __init__(self, name, wrong):
-        setattr(self, name, wrong)
-
-    def __getattr__(self, name):
-        return getattr(ops, name)
 
 
 def attention_with(**changes):
@@ -236,7 +227,7 @@ def error(name, call, interpreter=ops):
 def test_a_wrong_operation_is_noticed(name):
     stored, call, operation, wrong = OPERATIONS[name]
     assert error(stored, call) <= TOLERANCE["float64"]
-    assert error(stored, call, Mutant(operation, wrong)) > 1e-8
+    assert error(stored, call, mutant(operation, wrong)) > 1e-8
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -7,12 +7,13 @@ import shutil
 import numpy as np
 import original_models
 import pytest
+import tiny_checkpoints
 import torch
 from comparing import assert_close
 from safetensors.numpy import load_file
 
 import refimpl
-from refimpl import CLIPImageProcessor, CLIPModel
+from refimpl import AutoProcessor, AutoTokenizer, CLIPImageProcessor, CLIPModel
 from refimpl.cli import main
 from refimpl.demo import model_folder
 
@@ -48,7 +49,7 @@ def run(capsys, *arguments):
 def test_what_is_written_loads_to_the_same_model(capsys, source, tmp_path):
     target = tmp_path / "new" / "target"
     code, out, err = run(capsys, "convert", source, target)
-    assert (code, err) == (0, "") and "open_clip" in out and "tokenizer files" in out
+    assert (code, err) == (0, "") and "open_clip" in out and "no tokenizer files" in out
     names = ["config.json", "model.safetensors", "preprocessor_config.json"]
     assert sorted(os.listdir(target)) == names
     assert os.listdir(target.parent) == ["target"]  # nothing temporary stays
@@ -211,3 +212,19 @@ def test_pickles_of_the_hub_and_lone_towers(capsys, tmp_path, kind, written):
         for name in ("config.json", "model.safetensors"):
             wanted = (tmp_path / "wanted" / name).read_bytes()
             assert (tmp_path / target / name).read_bytes() == wanted
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip", "chinese_clip", "dinov2_roberta"])
+def test_a_folder_keeps_its_tokenizer(capsys, tmp_path, kind):
+    source, target = tiny_checkpoints.folder(kind), tmp_path / "target"
+    code, out, _ = run(capsys, "convert", source, target, "--json")
+    assert code == 0
+    copied = json.loads(out)["tokenizer"].split(", ")
+    assert {(target / name).read_bytes() for name in copied} == {
+        (source / name).read_bytes() for name in copied
+    }
+    texts = ["a cat", "two dogs"]
+    ids = [AutoTokenizer.from_pretrained(each)(texts).input_ids for each in (source, target)]
+    assert ids[0] == ids[1]
+    processors = [AutoProcessor.from_pretrained(each) for each in (source, target)]
+    assert type(processors[0]) is type(processors[1])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from comparing import assert_close, relative_l2
+from mutants import mutant
 from torch.nn import functional
 
 from refimpl import ops
@@ -206,16 +207,6 @@ def test_identity_like_and_log_sum_exp():
     assert_close(identity, np.eye(3, dtype=np.float32), 0, "identity_like")
 
 
-class Wrong:
-    """The numpy interpreter with one operation done wrong."""
-
-    def __init__(self, name, function):
-        setattr(self, name, function)
-
-    def __getattr__(self, name):
-        return getattr(ops, name)
-
-
 WRONG = {
     "all pairs right": ("identity_like", np.ones_like),
     "all pairs wrong": ("identity_like", np.zeros_like),
@@ -232,7 +223,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_the_mutant_is_noticed(name):
     given = (*make_pairs(11, np.float64), *scalars("warm", np.float64))
-    wrong = Wrong(*WRONG[name])
+    wrong = mutant(*WRONG[name])
     logits = ops.linear(*given[:2]) * wrong.exp(given[2])
     found = (
         losses.contrastive(wrong, logits),

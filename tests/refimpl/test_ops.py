@@ -9,6 +9,7 @@ import torch
 from comparing import assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutants import mutant
 from torch.nn import functional
 from transformers import BeitConfig
 from transformers.models.beit import modeling_beit
@@ -47,9 +48,11 @@ def test_every_operation_of_the_protocol_is_here_with_its_arguments(name):
     assert names(getattr(ops, name)) == names(getattr(Ops, name))
 
 
-def test_module_and_recorder_are_interpreters():
-    assert isinstance(ops, Ops)
-    assert isinstance(Record(ops, {}), Ops)
+@pytest.mark.parametrize("interpreter", [ops, Record(ops, {}), mutant("exp", ops.exp)])
+def test_module_recorder_and_mutant_are_interpreters(interpreter):
+    assert isinstance(interpreter, Ops)
+    for name in [*PUBLIC, "tap"]:  # Python 3.12's isinstance looks for attributes in this way
+        inspect.getattr_static(interpreter, name)
 
 
 @few

@@ -96,7 +96,7 @@ BAD_INPUTS = {
     "text": (lambda x: {"pixel_values": "picture"}, "pixel_values"),
     "heads": (lambda x: {"head_mask": [1, 1, 1]}, r"head_mask must have shape \(4,\) or \(2, 4\)"),
     "layers of heads": (lambda x: {"head_mask": np.ones((3, 4))}, r"got \(3, 4\)"),
-    "heads of NaN": (lambda x: {"head_mask": [1, 1, 1, np.nan]}, "head_mask holds NaN"),
+    "heads of NaN": (lambda x: {"head_mask": [1, 1, 1, np.nan]}, "head_mask hold NaN"),
     "heads of text": (lambda x: {"head_mask": "all"}, "head_mask"),
     "masked shape": (lambda x: {"bool_masked_pos": [[True] * 15]}, r"each patch, \(2, 16\)"),
     "masked halves": (lambda x: {"bool_masked_pos": np.full((2, 16), 0.5)}, "true or false"),

@@ -10,21 +10,11 @@ import upstream
 from comparing import relative_l2
 from dual_encoder_cases import make_inputs
 from dual_encoder_cases import pair as dual_pair
+from mutants import mutant
 from vit_cases import DINO, SMALL, TOLERANCE, make_mask, make_pixels, pair
 
 from refimpl import ops
 from refimpl.graph.interface import Mask
-
-
-class Mutant:
-    """The numpy interpreter with one operation done wrong."""
-
-    def __init__(self, name, wrong):
-        setattr(self, name, wrong)
-
-    def __getattr__(self, name):
-        return getattr(ops, name)
-
 
 BIASED = {
     **SMALL,
@@ -111,7 +101,7 @@ MUTANTS = {
 }  # fmt: skip
 
 
-def run(family, fields, size, mutant=None):
+def run(family, fields, size, wrong=None):
     """Ours, with a mutant or without, and upstream's result."""
     config, theirs, ours = pair(family, fields, "float32")
     height, width = size or (None, None)
@@ -119,8 +109,8 @@ def run(family, fields, size, mutant=None):
     if size and family in ("ViT", "DeiT"):
         given["interpolate_pos_encoding"] = True
     wanted = upstream.run(theirs, **given).pooler_output
-    if mutant:
-        ours = type(ours)(config, params=ours.params, ops=Mutant(*mutant))
+    if wrong:
+        ours = type(ours)(config, params=ours.params, ops=mutant(*wrong))
     return ours(**given).pooler_output, wanted
 
 
@@ -174,5 +164,5 @@ def test_the_mutant_of_a_dual_encoder_is_noticed(name):
     inputs = make_inputs(config)
     wanted = upstream.run(theirs, **inputs).logits_per_image
     assert relative_l2(ours(**inputs).logits_per_image, wanted) <= TOLERANCE["float32"]
-    wrong = type(ours)(config, params=ours.params, ops=Mutant(*DUAL_MUTANTS[name]))
+    wrong = type(ours)(config, params=ours.params, ops=mutant(*DUAL_MUTANTS[name]))
     assert relative_l2(wrong(**inputs).logits_per_image, wanted) > 10 * TOLERANCE["float32"]

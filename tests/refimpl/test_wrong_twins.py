@@ -9,20 +9,11 @@ import pytest
 import upstream
 from clip_cases import TOLERANCE, make_ids, make_pixels, pair
 from comparing import relative_l2
+from mutants import mutant
 
 from refimpl import activations, ops
 from refimpl.graph.interface import Mask
 from refimpl.models import CLIPModel
-
-
-class Mutant:
-    """The numpy interpreter with one operation done wrong."""
-
-    def __init__(self, name, wrong):
-        setattr(self, name, wrong)
-
-    def __getattr__(self, name):
-        return getattr(ops, name)
 
 
 def attention_with(**changes):
@@ -86,11 +77,11 @@ def judged():
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_mutant_is_noticed(name, judged):
     config, params, inputs, wanted = judged
-    found = CLIPModel(config, params=params, ops=Mutant(*MUTANTS[name]))(**inputs)
+    found = CLIPModel(config, params=params, ops=mutant(*MUTANTS[name]))(**inputs)
     assert relative_l2(found.logits_per_image, wanted) > TOLERANCE["float32"]
 
 
 def test_without_a_mutation_there_is_nothing_to_notice(judged):
     config, params, inputs, wanted = judged
-    found = CLIPModel(config, params=params, ops=Mutant("exp", ops.exp))(**inputs)
+    found = CLIPModel(config, params=params, ops=mutant("exp", ops.exp))(**inputs)
     assert relative_l2(found.logits_per_image, wanted) <= TOLERANCE["float32"]
