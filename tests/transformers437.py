@@ -1,6 +1,6 @@
 """Transformers 4.37.2's stored answers, and our models on the same weights.
 
-The files are in data/transformers437/; make_transformers437_fixtures.py makes them.
+The files are in data/transformers437/; fixture_makers/transformers437_answers.py makes them.
 """
 
 import json

@@ -67,13 +67,14 @@ class ModelBase(PreTrainedModel[ConfigT, TreeT]):
         values: dict[str, Array] = {}
         result = run(Record(self.ops, values, wanted.__contains__) if wanted else self.ops)
 
-        def found(names: Sequence[str], asked: bool) -> tuple[Array, ...] | None:
-            return tuple(values[name] for name in names if name in values) if asked else None
+        def found(names: Sequence[str]) -> tuple[Array, ...]:
+            return tuple(values[name] for name in names)
 
+        crossed = [name for name in watch.cross_attentions if name in values]
         return result, Watched(
-            found(watch.hidden_states, want_states),
-            found(watch.attentions, want_probs),
-            found(watch.cross_attentions, want_probs and bool(watch.cross_attentions)),
+            found(watch.hidden_states) if want_states else None,
+            found(watch.attentions) if want_probs else None,
+            found(crossed) if want_probs and watch.cross_attentions else None,
         )
 
     def _returned(self, output: OutputT, return_dict: bool | None) -> OutputT | tuple[Any, ...]:

@@ -1,10 +1,10 @@
-"""Makes the folders beside it: random Flax models as Transformers 4 saves them, with their outputs.
+"""Makes tests/data/checkpoints/flax/: random Flax models as Transformers 4 saves them, with their outputs.
 
 Flax's classes are gone from Transformers 5, and JAX is no dependency of these tests, so the files
 are stored. To make them anew, in an environment of its own with Python 3.11:
 
     pip install jax==0.4.38 jaxlib==0.4.38 flax==0.10.2 transformers==4.57.6 "numpy<2.3"
-    python make.py
+    python tests/fixture_makers/flax_models.py
 
 Weights are random in norms and biases, too, so that a wrong one shows.
 """
@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import transformers
 
+FOLDER = Path(__file__).parents[1] / "data" / "checkpoints" / "flax"
 TOWER = {"hidden_size": 16, "intermediate_size": 20, "num_attention_heads": 2}
 LAYERS = {"num_hidden_layers": 2}
 PICTURE = {"image_size": 12, "patch_size": 4}
@@ -45,7 +46,7 @@ MODELS = {
 
 
 def main():
-    """Write every model beside this file."""
+    """Write every model."""
     for name, (kind, config) in MODELS.items():
         rng = np.random.default_rng(len(name))
 
@@ -62,7 +63,7 @@ def main():
         ids = rng.integers(2, 47, (3, 9))
         ids[:, 6] = 49
         out = model(input_ids=ids, pixel_values=pixels)
-        folder = Path(__file__).parent / name
+        folder = FOLDER / name
         model.save_pretrained(folder)
         np.savez(
             folder / "outputs.npz",

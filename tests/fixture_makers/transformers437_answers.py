@@ -5,7 +5,7 @@ So its answers are stored: tests/data/transformers437/, one file a model, made b
 
     pip install --no-deps --target FOLDER transformers==4.37.2 tokenizers==0.15.2 \
         huggingface_hub==0.25.2 requests certifi charset-normalizer idna urllib3
-    python tests/make_transformers437_fixtures.py FOLDER
+    python tests/fixture_makers/transformers437_answers.py FOLDER
 
 in the environment of the tests (torch 2.13.0, numpy 2). A file holds `weights.NAME` in float32, and
 for each call its `CALL.in.NAME` and its `CALL.out.NAME`, the latter computed in float64 on the same
@@ -24,7 +24,7 @@ import torch
 import transformers
 from safetensors.numpy import save_file
 
-HERE = Path(__file__).parent / "data" / "transformers437"
+HERE = Path(__file__).parents[1] / "data" / "transformers437"
 SIZES = {
     "vocab_size": 23,
     "hidden_size": 8,

@@ -2,7 +2,7 @@
 
 Run it in an environment of its own, with `pip install flax==0.12.8 jax==0.10.2`:
 
-    python tests/make_flax_fixtures.py
+    python tests/fixture_makers/flax_files.py
 
 tests/refimpl/checkpoints/test_msgpack_file.py reads the files; Flax is not needed there.
 """
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import serialization, traverse_util
 
-FOLDER = Path(__file__).parent / "data" / "flax"
+FOLDER = Path(__file__).parents[1] / "data" / "flax"
 
 
 def tree():
