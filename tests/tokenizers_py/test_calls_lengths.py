@@ -106,6 +106,12 @@ def test_split_special_tokens_as_an_attribute(clip_folder):
     assert ours(text).input_ids == want != ours(text, split_special_tokens=False).input_ids
 
 
+@pytest.mark.parametrize("options", [{"max_length": 10**12}, {"pad_to_multiple_of": 10**12}])
+def test_padding_that_would_fill_the_memory(tokenizer, options):
+    with pytest.raises(TokenizerError, match="may pad to 16777216 at most"):
+        tokenizer("a b", padding="max_length", **{"max_length": 5, "truncation": False, **options})
+
+
 def test_ten_megabytes(tokenizer):
     small = CLIPTokenizer(profile="transformers")
     small.add_tokens(["<cut>"])

@@ -28,6 +28,7 @@ TRUNCATIONS = (
 )
 SIDES = ("right", "left")
 UNLIMITED = int(1e20)  # a model_max_length above this means that there is none
+MAX_PADDED = 2**24  # no model has room for as many tokens; more would only fill the memory
 
 
 def plan_lengths(
@@ -73,13 +74,23 @@ def padded_length(lengths: Sequence[int], pad_to: int | str | None, multiple: in
 
     Trap: `pad_to_multiple_of` rounds up even what max_length says, and does nothing alone.
 
+    Raises:
+        TokenizerError: rows would be padded to more than MAX_PADDED tokens.
+
     >>> padded_length([3, 5], "longest", 8), padded_length([3, 5], 7, None)
     (8, 7)
     """
     if pad_to is None:
         return 0
-    length = max(lengths, default=0) if isinstance(pad_to, str) else pad_to
-    return length + -length % multiple if multiple else length
+    longest = max(lengths, default=0)
+    length = longest if isinstance(pad_to, str) else pad_to
+    length += -length % multiple if multiple else 0
+    if length > max(longest, MAX_PADDED):
+        raise TokenizerError(
+            f"padding: rows of {length} tokens, of which at most {longest} are text; max_length and "
+            f"pad_to_multiple_of may pad to {MAX_PADDED} at most"
+        )
+    return length
 
 
 def pad_rows(rows: Sequence[list[Any]], fill: Any, length: int, side: str) -> list[list[Any]]:
