@@ -1,16 +1,14 @@
 """The losses against torch in float64 and open_clip, and the chunked ones against the plain ones."""
 
-import importlib.util
 import tracemalloc
 import types
-import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from comparing import assert_close, relative_l2
 from mutants import mutant
+from original_models import original
 from torch.nn import functional
 
 from refimpl import ops
@@ -77,23 +75,9 @@ def test_plain_losses_equal_torch(batch, dtype, scale, alike):
             np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-14)
 
 
-def open_clip_losses():
-    """open_clip's file of losses alone: the package itself needs torchvision."""
-    package = importlib.util.find_spec("open_clip")
-    if package is None:
-        pytest.skip("open_clip is not installed")
-    file = Path(package.submodule_search_locations[0]) / "loss.py"
-    spec = importlib.util.spec_from_file_location("open_clip_loss", file)
-    module = importlib.util.module_from_spec(spec)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("scale", SCALES)
 def test_losses_equal_open_clip(scale):
-    theirs = open_clip_losses()
+    theirs = original("open_clip.loss")
     text, image = make_pairs(23, np.float64, alike=0.4)
     log_scale, bias = scalars(scale, np.float64)
     features = (torch.tensor(image), torch.tensor(text))
