@@ -40,6 +40,8 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 # torch comes first and alone, pinned, so that no later requirement can pull another build of it.
 # The original repositories come without their requirements, which would pull torchvision.
 # Transformers 4 lies in a folder of its own, beside the 5 that the tests import.
+# So do torchvision and TensorFlow, which judge pictures (tests/image_upstreams.py): were torchvision
+# beside it, Transformers 5 would choose other classes. What they never import there stays away.
 $(VENV)/.test: pyproject.toml | $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
@@ -48,6 +50,12 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 		--target $(VENV)/transformers-4 transformers==4.57.6 tokenizers==0.22.1 \
 		huggingface_hub==0.36.0 requests certifi charset-normalizer idna urllib3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/torchvision torchvision==0.29.2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/tensorflow tensorflow-cpu==2.21.0 absl-py==2.5.1 astunparse==1.6.3 \
+		flatbuffers==25.12.19 gast==0.7.0 google-pasta==0.2.0 ml_dtypes opt_einsum==3.4.0 \
+		protobuf==7.36.2 six termcolor wrapt==2.5.2
 	touch $@
 
 clean:

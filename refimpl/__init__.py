@@ -11,6 +11,8 @@ reading at graph/clip.py (the model), ops.py (the operations) and models/ (the c
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from refimpl.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from refimpl.auto import (
         AutoConfig,
@@ -99,8 +101,6 @@ if TYPE_CHECKING:
         RobertaTokenizerFast,
         SiglipTokenizer,
     )
-
-__version__ = "0.1.0"
 
 _HOME = {
     "AutoConfig": "refimpl.auto",

@@ -126,9 +126,10 @@ class Processor:
             cache_dir: the hub's cache, if not the usual one.
             local_files_only: do not touch the network.
             token: what to log in with on the hub, if not the usual login; False: nothing.
-            use_fast: changes nothing: there is one implementation of each part.
-            **overrides: what wins over the files: options of the image processor, such as `size`;
-                all else goes to the tokenizer.
+            use_fast: changes nothing: profiles say whose results are wanted.
+            **overrides: what wins over the files: options of the image processor, such as `size`,
+                and `image_profile`, which is its `profile`; all else goes to the tokenizer, its
+                own `profile` too.
 
         Raises:
             InputError: a part is missing or broken; the message names the file.
@@ -142,6 +143,7 @@ class Processor:
             weights=False,
         )
         for_images = {name: overrides.pop(name) for name in OPTIONS if name in overrides}
+        for_images["profile"] = overrides.pop("image_profile", None)
         image_part = _image_part(where, cls.image_processor_class)
         text_part = getattr(import_module("tokenizers_py"), cls.tokenizer_class)
         image_processor = image_part.from_pretrained(where, **for_images)

@@ -72,12 +72,14 @@ class Origin(NamedTuple):
         sign: what it is recognised by, in words.
         test: the same as a function.
         read: makes the config and the tensors.
+        profile: the images/ profile of its pictures.
     """
 
     name: str
     sign: str
     test: Callable[[Found], bool]
     read: Callable[[Found], tuple[dict[str, Any], dict[str, Shaped[Array, "..."]]]]
+    profile: str
 
 
 def _has(found: Found, *names: str) -> bool:
@@ -94,6 +96,7 @@ ORIGINS = (
             open_clip.hub_config(found.tensors, found.side or {}, found.where),
             open_clip.hub_tensors(found.tensors, found.side or {}, found.where),
         ),
+        "open_clip",
     ),
     Origin(
         "Chinese-CLIP's authors",
@@ -103,6 +106,7 @@ ORIGINS = (
             cn_clip.hub_config(found.tensors, found.where),
             cn_clip.hub_tensors(found.tensors, found.where),
         ),
+        "cn_clip",
     ),
     Origin(
         "OpenAI",
@@ -112,6 +116,7 @@ ORIGINS = (
             openai.hub_config(found.tensors, found.where),
             openai.hub_tensors(found.tensors, found.where),
         ),
+        "openai",
     ),
     Origin(
         "big_vision",
@@ -124,6 +129,7 @@ ORIGINS = (
             big_vision.hub_config(found.tensors, found.where),
             big_vision.hub_tensors(found.tensors, found.where),
         ),
+        "big_vision",
     ),
 )
 
@@ -234,7 +240,7 @@ def _read_original(place: Path, needs_config: bool) -> Checkpoint:
             config, tensors = origin.read(found)
             preprocess = (found.side or {}).get("preprocess_cfg")
             preprocess = preprocess if isinstance(preprocess, dict) else None
-            pictures = picture_settings(config, preprocess)
+            pictures = picture_settings(config, origin.profile, preprocess)
             return Checkpoint(config, tensors, origin.name, str(place), pictures)
     if needs_config:
         raise InputError(_nothing_known(found))

@@ -4,6 +4,7 @@ classify.py         which label fits a picture
 tokenize_texts.py   texts to ids
 info.py             what a checkpoint is
 convert.py          a checkpoint as its authors published it, to the hub's layout
+preprocess.py       what happens to a picture before the model, step by step
 verify.py           our numbers beside published ones
 common.py           what they share
 
@@ -20,13 +21,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from refimpl import __version__
 from refimpl.cli.classify import add_classify
 from refimpl.cli.common import BAD_INPUT, FINE, complain, warn
 from refimpl.cli.convert import add_convert
 from refimpl.cli.info import add_info
+from refimpl.cli.preprocess import add_preprocess
 from refimpl.cli.tokenize_texts import add_tokenize
 from refimpl.cli.verify import add_verify
+from refimpl.version import __version__
 
 __all__ = ["main"]
 
@@ -61,5 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     add_tokenize(commands)
     add_info(commands)
     add_convert(commands)
+    add_preprocess(commands)
     add_verify(commands)
     return parser

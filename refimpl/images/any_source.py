@@ -1,7 +1,7 @@
 """`load_image`: any picture that a person may name, turned upright and in RGB.
 
-Called by the pipeline, and by users, as upstream's examples do. The image processors do not: they
-take what they are handed (load.py) and change nothing that was not asked for.
+Called by the pipeline, and by users, as upstream's examples do. The image processors open files
+with load.py alone; for a path the profiles of Transformers then call `upright_rgb`.
 
 Source: transformers 4.57.6 and 5.23.0, image_utils.py, load_image.
 """
@@ -38,8 +38,15 @@ def load_image(image: Any, timeout: Any = None) -> Image.Image | np.ndarray:
     'RGB'
     """
     opened = _opened(image, timeout)
-    if not isinstance(opened, Image.Image):
-        return opened
+    return upright_rgb(opened) if isinstance(opened, Image.Image) else opened
+
+
+def upright_rgb(opened: Image.Image) -> Image.Image:
+    """Turn a picture upright by its EXIF tag, and drop all but its colours.
+
+    Raises:
+        InputError: broken EXIF, or a mode without a way to RGB.
+    """
     try:
         return ImageOps.exif_transpose(opened).convert("RGB")
     except Warning:

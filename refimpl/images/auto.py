@@ -15,15 +15,15 @@ from typing import Any
 from refimpl.checkpoints.folder import CONFIG_NAME, read_config
 from refimpl.checkpoints.hub import resolve
 from refimpl.errors import InputError
-from refimpl.images.beit import BeitImageProcessor
-from refimpl.images.bit import BitImageProcessor
-from refimpl.images.chinese_clip import ChineseCLIPImageProcessor
-from refimpl.images.clip import CLIPImageProcessor
+from refimpl.images.beit import BeitImageProcessor, BeitImageProcessorFast
+from refimpl.images.bit import BitImageProcessor, BitImageProcessorFast
+from refimpl.images.chinese_clip import ChineseCLIPImageProcessor, ChineseCLIPImageProcessorFast
+from refimpl.images.clip import CLIPImageProcessor, CLIPImageProcessorFast
 from refimpl.images.config_files import find_settings
-from refimpl.images.deit import DeiTImageProcessor
+from refimpl.images.deit import DeiTImageProcessor, DeiTImageProcessorFast
 from refimpl.images.processor import ImageProcessor
-from refimpl.images.siglip import SiglipImageProcessor
-from refimpl.images.vit import ViTImageProcessor
+from refimpl.images.siglip import SiglipImageProcessor, SiglipImageProcessorFast
+from refimpl.images.vit import ViTImageProcessor, ViTImageProcessorFast
 
 CLASSES: tuple[type[ImageProcessor], ...] = (
     BeitImageProcessor,
@@ -46,7 +46,19 @@ OF_MODEL: dict[str, type[ImageProcessor]] = {
     "siglip_vision_model": SiglipImageProcessor,
     "vit": ViTImageProcessor,
 }
-_OF_NAME = {name: kind for kind in CLASSES for name in (kind.__name__, *kind.other_names)}
+_FAST: tuple[type[ImageProcessor], ...] = (
+    BeitImageProcessorFast,
+    BitImageProcessorFast,
+    CLIPImageProcessorFast,
+    ChineseCLIPImageProcessorFast,
+    DeiTImageProcessorFast,
+    SiglipImageProcessorFast,
+    ViTImageProcessorFast,
+)
+_OF_NAME = {
+    **{name: kind for kind in CLASSES for name in (kind.__name__, *kind.other_names)},
+    **{kind.__name__: kind for kind in _FAST},
+}
 
 
 class AutoImageProcessor:
@@ -77,8 +89,9 @@ class AutoImageProcessor:
     ) -> ImageProcessor:
         """Read an image processor; arguments as of `ImageProcessor.from_pretrained`.
 
-        `use_fast` and `trust_remote_code` change nothing: there is one implementation, and no code
-        of a checkpoint is ever run.
+        With `use_fast=True` the class is upstream's torchvision one (`...Fast`), with False it is
+        not; None leaves it to the file. `trust_remote_code` changes nothing: no code of a
+        checkpoint is ever run.
 
         Raises:
             InputError: as there; or the family is unknown, or nothing tells which it is.
@@ -92,7 +105,10 @@ class AutoImageProcessor:
             weights=False,
         )
         settings, file = find_settings(where)
-        return _class_for(settings, file).from_pretrained(where, **overrides)
+        kind = _class_for(settings, file)
+        if use_fast is not None:
+            kind = _OF_NAME[kind.__name__.removesuffix("Fast") + ("Fast" if use_fast else "")]
+        return kind.from_pretrained(where, **overrides)
 
 
 def named_class(settings: Mapping[str, Any]) -> type[ImageProcessor] | None:

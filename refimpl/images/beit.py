@@ -43,5 +43,10 @@ class BeitImageProcessor(ImageProcessor):
 
 BeitFeatureExtractor = BeitImageProcessor
 """The name that this class had in old checkpoints."""
-BeitImageProcessorFast = BeitImageProcessor
-"""The name of upstream's torchvision class; here it is the same, exact class."""
+
+
+class BeitImageProcessorFast(BeitImageProcessor):
+    """The same, equal to upstream's torchvision class where no `profile` is named."""
+
+    default_profile = "transformers-5-torchvision"
+    other_names = ("BeitImageProcessor", "BeitFeatureExtractor")

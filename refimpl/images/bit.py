@@ -38,5 +38,8 @@ class BitImageProcessor(ImageProcessor):
     other_names = ("BitImageProcessorFast",)
 
 
-BitImageProcessorFast = BitImageProcessor
-"""The name of upstream's torchvision class; here it is the same, exact class."""
+class BitImageProcessorFast(BitImageProcessor):
+    """The same, equal to upstream's torchvision class where no `profile` is named."""
+
+    default_profile = "transformers-5-torchvision"
+    other_names = ("BitImageProcessor",)

@@ -40,5 +40,10 @@ class DeiTImageProcessor(ImageProcessor):
 
 DeiTFeatureExtractor = DeiTImageProcessor
 """The name that this class had in old checkpoints."""
-DeiTImageProcessorFast = DeiTImageProcessor
-"""The name of upstream's torchvision class; here it is the same, exact class."""
+
+
+class DeiTImageProcessorFast(DeiTImageProcessor):
+    """The same, equal to upstream's torchvision class where no `profile` is named."""
+
+    default_profile = "transformers-5-torchvision"
+    other_names = ("DeiTImageProcessor", "DeiTFeatureExtractor")

@@ -1,8 +1,8 @@
 """The machine under every family's image processor: options in, pictures in, `pixel_values` out.
 
 A family's file (clip.py, siglip.py, ...) is a table of names, order and defaults over this class,
-which has the surface of transformers 4 and the numbers of transformers 5.23.0's Pillow path.
-What happens to one picture is in one_picture.py; what an option may be is in settings.py.
+which has the surface of transformers 4 and the numbers of whichever upstream `profile` names
+(profiles/). What an option may be is in settings.py.
 """
 
 import os
@@ -17,7 +17,8 @@ from refimpl.errors import InputError
 from refimpl.images.batch import BatchFeature, stack
 from refimpl.images.config_files import find_settings, write_settings
 from refimpl.images.load import MAX_PIXELS
-from refimpl.images.one_picture import in_memory, preprocess, to_channels_first
+from refimpl.images.one_picture import in_memory, preprocess
+from refimpl.images.profiles import PROFILES, profile_named
 from refimpl.images.settings import OPTIONS, check_complete, check_max_pixels, checked
 
 _LAYOUTS = (None, "channels_first", "channels_last")
@@ -45,7 +46,13 @@ class ImageProcessor:
         do_normalize: whether to subtract `image_mean` and divide by `image_std`.
         image_mean: one number or one a channel.
         image_std: likewise.
-        do_convert_rgb: whether to convert to RGB first; alpha lands on white (transforms.py).
+        do_convert_rgb: whether to convert to RGB; the profile says when, and what becomes of alpha.
+        profile: by name only: which upstream to be equal to (profiles/, docs/preprocessing.md).
+            None is the family's `default_profile`.
+        resize_mode: by name only, of profile "open_clip": "shortest", "longest" or "squash"; None
+            goes by the form of `size`.
+        fill_color: by name only, of open_clip: the level around a picture too small for its crop.
+        engine: by name only: "pillow", or "numpy" for our own resize, equal to it bit for bit.
         **extra: fields of other processors, kept in `extra` and written back by `to_dict`.
 
     Raises:
@@ -59,6 +66,13 @@ class ImageProcessor:
     """Whether an int as `size` is a square; otherwise it is the short edge."""
     other_names: ClassVar[tuple[str, ...]] = ()
     """Names under which files and upstream know the same class."""
+    default_profile: ClassVar[str] = "transformers-4-slow"
+    """The upstream to be equal to where none is named.
+
+    The hub's released checkpoints carry a preprocessor_config.json for Transformers 4's slow
+    classes: with these they were published, and are evaluated, there. A checkpoint in its authors'
+    own layout (`refimpl convert`) names its authors' own code.
+    """
 
     do_resize: bool | None
     size: dict[str, int] | None
@@ -71,6 +85,9 @@ class ImageProcessor:
     image_mean: float | list[float] | None
     image_std: float | list[float] | None
     do_convert_rgb: bool | None
+    resize_mode: str | None
+    fill_color: int
+    engine: str
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Show the family's table as the signature of its class."""
@@ -80,7 +97,9 @@ class ImageProcessor:
         extra = Parameter("extra", Parameter.VAR_KEYWORD)
         cls.__signature__ = Signature([*named, extra])  # type: ignore[attr-defined]
 
-    def __init__(self, /, *values: Any, **options: Any) -> None:  # a file may say "self", too
+    def __init__(self, /, *values: Any, profile: Any = None, **options: Any) -> None:
+        # The slash: a file may hold a field "self", too.
+        self.profile = self.default_profile if profile is None else profile_named(profile).name
         if len(values) > len(self.defaults):
             raise InputError(f"{type(self).__name__}: at most {len(self.defaults)} by position")
         given = dict(zip(self.defaults, values, strict=False))
@@ -91,8 +110,8 @@ class ImageProcessor:
         for name, value in given.items():
             if value is None and name.startswith("do_"):
                 given[name] = False
-        absent = dict.fromkeys(OPTIONS)
-        found = checked(_filled({**absent, **self.defaults}, given), self.default_to_square)
+        defaults = {**_EVERYWHERE, **self.defaults, **PROFILES[self.profile].sets}
+        found = self._checked(_filled(defaults, given))
         for name, value in found.items():
             setattr(self, name, value)
         self.extra = {name: value for name, value in options.items() if name not in OPTIONS}
@@ -125,24 +144,36 @@ class ImageProcessor:
         Raises:
             InputError: a bad picture (named), or an unknown or wrong option.
         """
-        settings = checked(_filled(self._settings(), options), self.default_to_square)
-        check_complete(settings)
-        check_max_pixels(max_pixels)
-        for name, value in (("data_format", data_format), ("input_data_format", input_data_format)):
-            if _plain(value) not in _LAYOUTS:
-                raise InputError(f"{name} must be one of {_LAYOUTS}; got {value!r}")
+        if _plain(data_format) not in _LAYOUTS:
+            raise InputError(f"data_format must be one of {_LAYOUTS}; got {data_format!r}")
+        settings = self._of_call(options, input_data_format, max_pixels)
+        profile = PROFILES[self.profile]
         out = []
         for name, source in _flat(images):
-            picture = in_memory(name, source, max_pixels)
-            try:
-                pixels = to_channels_first(picture, settings, _plain(input_data_format))
-                values = preprocess(pixels, settings, max_pixels)
-            except InputError as error:
-                raise InputError(f"{name}: {error}") from error
+            picture = in_memory(name, source, profile, max_pixels)
+            values = preprocess(name, picture, profile, settings)
             out.append(np.moveaxis(values, 0, -1) if _plain(data_format) == _LAYOUTS[2] else values)
         return BatchFeature(pixel_values=stack(out, return_tensors))
 
     preprocess = __call__
+
+    def _of_call(self, options: Mapping[str, Any], layout: Any, max_pixels: Any) -> dict[str, Any]:
+        """Put together what one call goes by: the processor's options, and the call's over them."""
+        settings = self._checked(_filled(self._settings(), options))
+        check_complete(settings)
+        check_max_pixels(max_pixels)
+        if _plain(layout) not in _LAYOUTS:
+            raise InputError(f"input_data_format must be one of {_LAYOUTS}; got {layout!r}")
+        return {**settings, "input_data_format": _plain(layout), "max_pixels": max_pixels}
+
+    def _checked(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        profile = PROFILES[self.profile]
+        if settings["resize_mode"] is not None and not profile.resize_modes:
+            raise InputError(
+                f"resize_mode={settings['resize_mode']!r} is an option of profile 'open_clip'; "
+                f"this is {profile.name!r}"
+            )
+        return checked(settings, self.default_to_square or profile.square)
 
     def _settings(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in OPTIONS}
@@ -169,7 +200,13 @@ class ImageProcessor:
 
     def to_dict(self) -> dict[str, Any]:
         """Give all fields that say something, the unknown ones too, as upstream writes them."""
-        said = {name: value for name, value in self._settings().items() if value is not None}
+        unsaid = {"profile": self.default_profile, "fill_color": 0, "engine": "pillow"}
+        settings = {**self._settings(), "profile": self.profile}
+        said = {
+            name: value
+            for name, value in settings.items()
+            if value is not None and not (name in unsaid and value == unsaid[name])
+        }
         return {**self.extra, **said, "image_processor_type": type(self).__name__}
 
     @classmethod
@@ -194,13 +231,16 @@ class ImageProcessor:
             cache_dir: the hub's cache, if not the usual one.
             local_files_only: do not touch the network.
             token: what to log in with on the hub, if not the usual login; False: nothing.
-            use_fast: changes nothing: there is one implementation.
-            **overrides: arguments of the constructor that win over the file.
+            use_fast: changes nothing: `profile` says whose numbers are wanted.
+            **overrides: arguments of the constructor that win over the file, `profile` too.
 
         Raises:
             InputError: no such folder or file, broken JSON, or a wrong value; names the file.
         """
-        checked({name: value for name, value in overrides.items() if value is not None})
+        given = {name: value for name, value in overrides.items() if value is not None}
+        if "profile" in given:
+            profile_named(given.pop("profile"))
+        checked(given)
         where = resolve(
             folder,
             revision=revision,
@@ -224,12 +264,17 @@ class ImageProcessor:
         Raises:
             InputError: the folder cannot be made or written, or a field is wrong.
         """
-        checked(self._settings(), self.default_to_square)
+        self._checked(self._settings())
         return [str(path) for path in write_settings(folder, self.to_dict())]
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        settings = {**self._settings(), "profile": self.profile}
+        fields = ", ".join(f"{name}={value!r}" for name, value in settings.items())
         return f"{type(self).__name__}({fields})"
+
+
+_EVERYWHERE: Mapping[str, Any] = {**dict.fromkeys(OPTIONS), "fill_color": 0, "engine": "pillow"}
+"""What every family has by default; its table says more."""
 
 
 def _filled(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

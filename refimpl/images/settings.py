@@ -105,6 +105,21 @@ def _std(value: Any, name: str) -> float | list[float]:
     return std
 
 
+def _one_of(*names: str) -> Callable[[Any, str], str]:
+    def read(value: Any, name: str) -> str:
+        if not isinstance(value, str) or value not in names:
+            raise InputError(f"{name} must be one of {names}; got {reprlib.repr(value)}")
+        return value
+
+    return read
+
+
+def _level(value: Any, name: str) -> int:
+    if not _is_int(value) or not 0 <= value <= 255:
+        raise InputError(f"{name} must be an int within 0..255; got {reprlib.repr(value)}")
+    return int(value)
+
+
 _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "do_resize": _switch,
     "size": read_size,
@@ -118,6 +133,9 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "image_std": _std,
     "do_convert_rgb": _switch,
     "do_reduce_labels": _switch,
+    "resize_mode": _one_of("shortest", "longest", "squash"),
+    "fill_color": _level,
+    "engine": _one_of("pillow", "numpy"),
 }
 
 OPTIONS = tuple(_READERS)

@@ -12,7 +12,11 @@ from refimpl.images.processor import ImageProcessor
 
 
 class SiglipImageProcessor(ImageProcessor):
-    """Pictures to `pixel_values`, float32 (B, 3, 224, 224), as SigLIP was trained.
+    """Pictures to `pixel_values`, float32 (B, 3, 224, 224), by SigLIP's released files.
+
+    Without `profile` it is "transformers-4-slow", which the hub's released checkpoints were
+    published and evaluated with: bicubic, antialiased. The paper's numbers and the demo come from
+    `profile="big_vision"`: bilinear without antialiasing, whatever `resample` says.
 
     Trap: the aspect ratio is lost. An int as `size` is the short edge, not a square: pictures then
           differ in shape. `do_convert_rgb` is on as in transformers 5; version 4 left it off,
@@ -39,5 +43,8 @@ class SiglipImageProcessor(ImageProcessor):
     other_names = ("SiglipImageProcessorFast",)
 
 
-SiglipImageProcessorFast = SiglipImageProcessor
-"""The name of upstream's torchvision class; here it is the same, exact class."""
+class SiglipImageProcessorFast(SiglipImageProcessor):
+    """The same, equal to upstream's torchvision class where no `profile` is named."""
+
+    default_profile = "transformers-5-torchvision"
+    other_names = ("SiglipImageProcessor",)

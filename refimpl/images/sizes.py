@@ -1,7 +1,6 @@
 """Sizes: what a processor may be told, and which height and width follow for one picture.
 
-Called by settings.py (reading) and one_picture.py (applying). The pixels themselves are resized in
-transforms.py.
+Called by settings.py (reading) and by the recipes in profiles/ (applying).
 """
 
 import reprlib
@@ -79,6 +78,19 @@ def resized(height: int, width: int, size: Mapping[str, int]) -> tuple[int, int]
     short, long = min(height, width), max(height, width)
     new_short, new_long = _edges(short, long, size["shortest_edge"], size.get("longest_edge"))
     return (new_short, new_long) if height <= width else (new_long, new_short)
+
+
+def check_pixels(edges: tuple[int, int], max_pixels: int, why: str) -> None:
+    """Raise where a picture of (height, width) would have no pixels, or more than `max_pixels`.
+
+    >>> check_pixels((0, 9), 100, "size={'height': 0, 'width': 9}")
+    Traceback (most recent call last):
+    refimpl.errors.InputError: size={'height': 0, 'width': 9} asks for 9x0 pixels, not within 1..max_pixels=100
+    """
+    if not 0 < edges[0] * edges[1] <= max_pixels:
+        raise InputError(
+            f"{why} asks for {edges[1]}x{edges[0]} pixels, not within 1..max_pixels={max_pixels}"
+        )
 
 
 def _edges(short: int, long: int, new_short: int, longest: int | None) -> tuple[int, int]:

@@ -1,18 +1,19 @@
-"""The five steps from a picture to model input, as pure functions on arrays.
+"""The steps from a picture to model input, as pure functions.
 
-one_picture.py calls them in this order: convert_to_rgb, resize, center_crop, rescale, normalize.
-Pictures are channels first, (C, height, width), from `to_channels_first` on. No function writes
-to its argument. All of them equal transformers 5.23.0's Pillow path bit for bit.
+The recipes in profiles/ call them. Arrays are channels first, (C, height, width). No function
+writes to its argument. Where a docstring names no other source, they equal transformers 5.23.0's
+Pillow classes bit for bit. The resize itself is in resize_like_pillow.py and its two siblings.
 """
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from refimpl.errors import InputError
-from refimpl.shapes import Array, Num, Shaped
+from refimpl.shapes import Array, Num, Shaped, UInt8
 
 
 def convert_to_rgb(image: Image.Image) -> Image.Image:
@@ -36,6 +37,24 @@ def convert_to_rgb(image: Image.Image) -> Image.Image:
         raise InputError(f"mode {image.mode!r} cannot be converted to RGB ({error})") from error
 
 
+def drop_alpha(image: Image.Image) -> Image.Image:
+    """Convert a Pillow image of any mode to RGB; what hides under transparency shows.
+
+    Source: transformers 4.57.6, image_transforms.py, convert_to_rgb; openai/CLIP d05afc4,
+            clip/clip.py, _convert_image_to_rgb.
+
+    Raises:
+        InputError: Pillow knows no way from this mode to RGB.
+
+    >>> drop_alpha(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).getpixel((0, 0))
+    (10, 20, 30)
+    """
+    try:
+        return image.convert("RGB")
+    except (ValueError, OSError, TypeError) as error:
+        raise InputError(f"mode {image.mode!r} cannot be converted to RGB ({error})") from error
+
+
 def alpha_over_white(image: Image.Image) -> Image.Image:
     """Composite a Pillow image with transparency on a white ground, and give RGB.
 
@@ -51,22 +70,23 @@ def alpha_over_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, image).convert("RGB")
 
 
-def channels_are_first(shape: tuple[int, int, int]) -> bool:
+def channels_are_first(shape: tuple[int, int, int], channels: tuple[int, ...]) -> bool:
     """Say whether an array of this shape is (C, height, width) rather than (height, width, C).
 
-    An axis of 1, 3 or 4 can be the channels. Where both ends can, the first is taken, with a
-    warning, as upstream does.
+    An axis as long as one of `channels` can be the channels. Where both ends can, the first is
+    taken, with a warning, as upstream does.
 
     Source: transformers 5.23.0, image_utils.py, infer_channel_dimension_format.
-    Trap:   transformers 4 does not count 4: there (4, 9, 3) is channels last.
+    Trap:   transformers 4 knows (1, 3), transformers 5 knows (1, 3, 4): a (4, 9, 3) is channels
+            last in the one and channels first in the other.
 
     Raises:
         InputError: neither end can be the channels.
 
-    >>> channels_are_first((3, 9, 9)), channels_are_first((9, 9, 4))
-    (True, False)
+    >>> channels_are_first((4, 9, 3), (1, 3)), channels_are_first((3, 9, 9), (1, 3))
+    (False, True)
     """
-    first, last = shape[0] in (1, 3, 4), shape[2] in (1, 3, 4)
+    first, last = shape[0] in channels, shape[2] in channels
     if not first and not last:
         raise InputError(
             f"an array of shape {shape} has no axis of 1, 3 or 4 channels, first or last; "
@@ -102,50 +122,38 @@ def array_to_rgb(pixels: Shaped[Array, "C height width"]) -> Shaped[Array, "C2 h
         return np.repeat(pixels, 3, axis=0)
     if len(pixels) != 4:
         return pixels
+    check_unit_range(pixels)
     integers = np.issubdtype(pixels.dtype, np.integer)
-    if np.issubdtype(pixels.dtype, np.floating) and (pixels.min() < 0 or pixels.max() > 1):
-        raise InputError(
-            f"a float array of 4 channels (RGBA) must be within 0..1, got {_span(pixels)}; "
-            "for levels of 0..255 use uint8"
-        )
     white = 255 if integers else 1.0
     alpha = pixels[3:] / white
     rgb = alpha * pixels[:3] + (1 - alpha) * white
     return (np.round(rgb) if integers else rgb).astype(pixels.dtype)
 
 
-def resize(
-    pixels: Shaped[Array, "C height width"], height: int, width: int, resample: int
-) -> Num[Array, "C height2 width2"]:
-    """Resize with Pillow, which averages over the whole footprint of a pixel when it shrinks.
+def check_unit_range(pixels: Shaped[Array, "C height width"]) -> None:
+    """Raise where a float array of 4 channels, which is taken for RGBA, is not within 0..1."""
+    if pixels.dtype.kind == "f" and (pixels.min() < 0 or pixels.max() > 1):
+        raise InputError(
+            f"a float array of 4 channels (RGBA) must be within 0..1, got {_span(pixels)}; "
+            "for levels of 0..255 use uint8"
+        )
+
+
+def to_levels(pixels: Shaped[Array, "*b"]) -> tuple[UInt8[Array, "*b"], bool]:
+    """Give a picture as levels of 8 bits, and whether its numbers were within 0..1.
 
     Pillow resizes bytes, so every array goes through them: uint8 as it is; numbers within 0..255
-    that are all whole are cast; numbers within 0..1 are multiplied by 255, cut to whole levels,
-    resized and divided by 255 again.
+    that are all whole are cast; numbers within 0..1 are multiplied by 255 and cut to whole levels.
 
-    Dtype:  uint8, or float32 for input within 0..1 (levels of 1/255).
-    Source: transformers 5.23.0, image_transforms.py, resize; Pillow, Resample.c. `resample` is
-            Pillow's number: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, 4 box, 5 Hamming.
-    Trap:   Pillow's cubic has a = -0.5; OpenCV's and torch's have -0.75 and no antialiasing. A
-            float array of nothing but exact 0 and 1 is taken for the levels 0 and 1 of 255.
+    Source: transformers 5.23.0, image_transforms.py, _rescale_for_pil_conversion and to_pil_image.
+    Trap:   a float array of nothing but exact 0 and 1 is taken for the levels 0 and 1 of 255.
 
     Raises:
         InputError: values outside 0..255, or fractions outside 0..1.
 
-    >>> resize(np.full((3, 4, 4), 7, np.uint8), 2, 2, resample=3)[0].tolist()
-    [[7, 7], [7, 7]]
+    >>> to_levels(np.array([0.0, 0.5]))
+    (array([  0, 127], dtype=uint8), True)
     """
-    levels, from_unit = _to_levels(pixels)
-    last = np.moveaxis(levels, 0, -1)
-    image = Image.fromarray(np.ascontiguousarray(last[..., 0] if last.shape[-1] == 1 else last))
-    # Image.Resampling is an IntEnum, so its plain number is what Pillow compares with.
-    out = np.array(image.resize((width, height), resample=Image.Resampling(resample)))
-    out = out[None] if out.ndim == 2 else np.moveaxis(out, -1, 0)
-    return rescale(out, 1 / 255) if from_unit else out
-
-
-def _to_levels(pixels: Shaped[Array, "C height width"]) -> tuple[np.ndarray, bool]:
-    """Give the picture as uint8, and whether its values were within 0..1 and are now times 255."""
     if pixels.dtype == np.uint8:
         return pixels, False
     fits = pixels.min() >= 0 and pixels.max() <= 255
@@ -158,37 +166,59 @@ def _to_levels(pixels: Shaped[Array, "C height width"]) -> tuple[np.ndarray, boo
     return (pixels if whole else rescale(pixels, 255)).astype(np.uint8), not whole
 
 
+def levels_to_image(levels: UInt8[Array, "C height width"]) -> Image.Image:
+    """Give a Pillow image: 1 channel is L, 2 are LA, 3 RGB, 4 RGBA.
+
+    >>> levels_to_image(np.zeros((3, 1, 2), np.uint8)).mode
+    'RGB'
+    """
+    last = np.moveaxis(levels, 0, -1)
+    return Image.fromarray(np.ascontiguousarray(last[..., 0] if last.shape[-1] == 1 else last))
+
+
 def center_crop(
-    pixels: Shaped[Array, "C height width"], height: int, width: int
+    pixels: Shaped[Array, "C height width"], height: int, width: int, extra_before: bool = True
 ) -> Shaped[Array, "C height2 width2"]:
     """Cut the middle out; where the picture is too small, zeros (black) go around it.
 
-    A cut begins at floor((old - new) / 2). Padding puts ceil((new - old) / 2) zeros before.
+    A cut begins at floor((old - new) / 2). Padding is halved; the extra row or column of an odd
+    one goes before the picture, or after it.
 
     Dtype:  the input's.
-    Source: transformers 5.23.0, image_transforms.py, center_crop.
-    Trap:   an odd padding has its extra row or column *before* the picture; torchvision's centre
-            crop has it after. torchvision also rounds the offset of a cut half to even.
+    Source: transformers 5.23.0, image_transforms.py, center_crop (before), and
+            image_processing_backends.py, TorchvisionBackend.center_crop (after).
+    Trap:   torchvision's own centre crop, which the original repositories use, rounds the offset
+            of a cut half to even (profiles/torchvision_on_pillow.py).
 
     >>> center_crop(np.ones((1, 1, 4), np.uint8), 2, 2)[0].tolist()
     [[0, 0], [1, 1]]
     """
-    rows, top = _span_of(pixels.shape[-2], height)
-    columns, left = _span_of(pixels.shape[-1], width)
+    top, left = crop_offsets(pixels.shape[-2:], height, width, extra_before)
+    rows, columns = _kept(top, height), _kept(left, width)
     middle = pixels[:, rows, columns]
     if middle.shape[1:] == (height, width):
         return middle
     out = np.zeros((len(pixels), height, width), pixels.dtype)
-    out[:, top : top + middle.shape[1], left : left + middle.shape[2]] = middle
+    above, before = max(-top, 0), max(-left, 0)
+    out[:, above : above + middle.shape[1], before : before + middle.shape[2]] = middle
     return out
 
 
-def _span_of(old: int, new: int) -> tuple[slice, int]:
-    """Give which part of an axis is kept, and how many zeros go before it."""
-    if new <= old:
-        start = (old - new) // 2
-        return slice(start, start + new), 0
-    return slice(0, old), (new - old + 1) // 2
+def crop_offsets(
+    old: tuple[int, ...], height: int, width: int, extra_before: bool = True
+) -> tuple[int, int]:
+    """Say how many rows and columns `center_crop` cuts off before the middle; below 0 it adds some.
+
+    >>> crop_offsets((335, 4), 224, 7), crop_offsets((335, 4), 224, 7, extra_before=False)
+    ((55, -2), (55, -1))
+    """
+    spare = old[0] - height, old[1] - width
+    top, left = (one // 2 if one >= 0 or extra_before else -(-one // 2) for one in spare)
+    return top, left
+
+
+def _kept(offset: int, new: int) -> slice:
+    return slice(max(offset, 0), max(offset + new, 0))
 
 
 def rescale(pixels: Shaped[Array, "*b"], factor: float) -> Num[Array, "*b"]:
@@ -224,20 +254,27 @@ def normalize(
     """
     if not np.issubdtype(pixels.dtype, np.floating):
         pixels = pixels.astype(np.float32)
-    mean_c11 = _per_channel(mean, "image_mean", pixels)
-    return np.asarray((pixels - mean_c11) / _per_channel(std, "image_std", pixels))
+    mean_c11 = per_channel(mean, "image_mean", len(pixels), pixels.dtype)
+    return np.asarray(
+        (pixels - mean_c11) / per_channel(std, "image_std", len(pixels), pixels.dtype)
+    )
 
 
-def _per_channel(
-    value: float | Sequence[float], name: str, pixels: Num[Array, "C height width"]
+def per_channel(
+    value: float | Sequence[float], name: str, channels: int, dtype: Any
 ) -> Num[Array, "C 1 1"]:
-    values = list(value) if isinstance(value, Sequence) else [value] * len(pixels)
-    if len(values) != len(pixels):
+    """Give a mean or std as an array (C, 1, 1); one number is the same for all channels.
+
+    Raises:
+        InputError: another length than there are channels.
+    """
+    values = list(value) if isinstance(value, Sequence) else [value] * channels
+    if len(values) != channels:
         raise InputError(
-            f"{name} has {len(values)} numbers for a picture of {len(pixels)} channels; "
+            f"{name} has {len(values)} numbers for a picture of {channels} channels; "
             "is do_convert_rgb off?"
         )
-    return np.array(values, pixels.dtype).reshape(-1, 1, 1)
+    return np.array(values, dtype).reshape(-1, 1, 1)
 
 
 def _span(pixels: Shaped[Array, "*b"]) -> str:

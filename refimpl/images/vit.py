@@ -14,6 +14,9 @@ from refimpl.images.processor import ImageProcessor
 class ViTImageProcessor(ImageProcessor):
     """Pictures to `pixel_values`, float32 (B, 3, 224, 224), as ViT's checkpoints expect them.
 
+    Without `profile` it is "transformers-4-slow", which the hub's released checkpoints, and dual
+    encoders with a ViT tower, were published and evaluated with.
+
     Trap: bilinear (2), where the other families are bicubic (3). Nothing is converted to RGB
           unless `do_convert_rgb=True` asks for it: a grey picture is then an error.
 
@@ -38,5 +41,10 @@ class ViTImageProcessor(ImageProcessor):
 
 ViTFeatureExtractor = ViTImageProcessor
 """The name that this class had in old checkpoints."""
-ViTImageProcessorFast = ViTImageProcessor
-"""The name of upstream's torchvision class; here it is the same, exact class."""
+
+
+class ViTImageProcessorFast(ViTImageProcessor):
+    """The same, equal to upstream's torchvision class where no `profile` is named."""
+
+    default_profile = "transformers-5-torchvision"
+    other_names = ("ViTImageProcessor", "ViTFeatureExtractor")

@@ -1,7 +1,8 @@
 """The pictures that an original model was evaluated on: a preprocessor_config.json for the hub.
 
 Sizes come from the model's config; mean, deviation and the way of resizing from open_clip's
-`preprocess_cfg` where there is one, else from the family.
+`preprocess_cfg` where there is one, else from the family. The field "profile" is ours: it names the
+authors' own code, which images/ follows to the bit; Transformers does not look at it.
 
 Source: openai/CLIP d05afc4, clip/clip.py (_transform); open_clip 3.3.0, transform.py
     (PreprocessCfg); cn-clip 1.6.0, clip/utils.py (image_transform); google-research/big_vision
@@ -24,12 +25,13 @@ _PROCESSOR = {
 
 
 def picture_settings(
-    config: Mapping[str, Any], preprocess: Mapping[str, Any] | None = None
+    config: Mapping[str, Any], profile: str, preprocess: Mapping[str, Any] | None = None
 ) -> dict[str, Any] | None:
     """Tell how pictures are prepared; None where the hub's processors cannot do it.
 
     Args:
         config: a hub config that a layout of this folder made.
+        profile: whose code the model was evaluated with, by the names of images/profiles/.
         preprocess: open_clip's `preprocess_cfg`, if there is one.
 
     Raises:
@@ -54,6 +56,7 @@ def picture_settings(
     square = {"height": side, "width": side}
     return {
         "image_processor_type": _PROCESSOR[family],
+        "profile": profile,
         "do_convert_rgb": True,
         "do_resize": True,
         "size": {"shortest_edge": side} if crop else square,

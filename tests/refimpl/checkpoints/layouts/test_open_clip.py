@@ -324,6 +324,7 @@ def test_pictures(tmp_path, monkeypatch):
     pictures = read_checkpoint(tmp_path).pictures
     assert pictures["image_mean"] == mean and pictures["size"] == {"height": 96, "width": 96}
     assert (pictures["resample"], pictures["do_center_crop"]) == (2, False)
+    assert pictures["profile"] == "open_clip"
     written(tmp_path, net, config)
     pictures = read_checkpoint(tmp_path).pictures
     assert pictures["size"] == {"shortest_edge": 96} and pictures["do_center_crop"]
