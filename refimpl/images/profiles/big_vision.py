@@ -14,6 +14,7 @@ from refimpl.images.profiles.steps import (
     Step,
     as_image,
     crop_edges,
+    divisor,
     image_to_array,
     new_size,
 )
@@ -65,7 +66,9 @@ def _value_range(
     if not (options["do_rescale"] or options["do_normalize"]):
         return pixels
     values = pixels.astype(np.float32)
-    most = np.float32(1 / options["rescale_factor"]) if options["do_rescale"] else np.float32(1)
+    most = (
+        np.float32(divisor(options["rescale_factor"])) if options["do_rescale"] else np.float32(1)
+    )
     if not options["do_normalize"]:
         return step("rescaled", values / most, factor=options["rescale_factor"])
     mean, std = (

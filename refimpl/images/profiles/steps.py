@@ -65,6 +65,20 @@ def crop_edges(options: Options) -> tuple[int, int]:
     return crop["height"], crop["width"]
 
 
+def divisor(factor: float) -> float:
+    """Give 1 / `rescale_factor`, for recipes that divide by it where others multiply.
+
+    Raises:
+        InputError: the factor is too near to 0.
+
+    >>> divisor(1 / 255)
+    255.0
+    """
+    if abs(factor) < 1e-30:
+        raise InputError(f"rescale_factor={factor} must not be 0 in this profile: it divides")
+    return 1 / factor
+
+
 def resize_image(image: Image.Image, height: int, width: int, options: Options) -> Image.Image:
     """Resize as Pillow does: with Pillow itself, or in numpy where `engine` says so.
 

@@ -136,7 +136,7 @@ def _to_tensor_and_normalize(
         factor = options["rescale_factor"]
         values = pixels.astype(np.float32)
         # 1/255 is a division in torchvision; 255 is exact where 1/255 is not.
-        divides = factor != 0 and math.isclose(1 / factor, round(1 / factor), rel_tol=1e-15)
+        divides = abs(factor) > 1e-30 and math.isclose(1 / factor, round(1 / factor), rel_tol=1e-15)
         values = values / np.float32(1 / factor) if divides else values * np.float32(factor)
         pixels = step("rescaled", values, factor=factor)
     if options["do_normalize"]:

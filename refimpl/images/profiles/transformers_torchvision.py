@@ -16,6 +16,7 @@ from refimpl.images.profiles.steps import (
     Step,
     channels_first,
     crop_edges,
+    divisor,
     image_to_array,
     new_size,
 )
@@ -86,6 +87,7 @@ def _rescale_and_normalize(
         for name in ("image_mean", "image_std")
     )
     if options["do_rescale"]:
-        mean, std = mean * np.float32(1 / factor), std * np.float32(1 / factor)
+        scale = np.float32(divisor(factor))
+        mean, std = mean * scale, std * scale
     values = (pixels.astype(np.float32) - mean) / std
     return step("normalized", values, mean=mean.ravel().tolist(), std=std.ravel().tolist())

@@ -84,3 +84,14 @@ def test_names_that_are_none(tmp_path):
         refimpl.CLIPImageProcessor()(WIDE, profile="openai")
     with pytest.raises(InputError, match="resize_mode='longest' is an option of profile"):
         refimpl.CLIPImageProcessor(profile="openai", resize_mode="longest")
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("factor", [0.0, 1e-40])
+def test_a_factor_of_nothing_is_a_result_or_one_clear_error(name, factor):
+    processor = refimpl.CLIPImageProcessor(profile=name, rescale_factor=factor, **SMALL)
+    if name in ("transformers-5-torchvision", "big_vision"):  # they divide by it
+        with pytest.raises(InputError, match="rescale_factor=.* must not be 0"):
+            pixels(processor)
+    else:
+        assert np.isfinite(pixels(processor)).all()
