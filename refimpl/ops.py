@@ -11,7 +11,7 @@ every operation stands in one place.)
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,26 @@ def patch_embedding(
     numbers = channels * patch * patch
     patches = cut.transpose(0, 2, 4, 1, 3, 5).reshape(batch, rows * columns, numbers)
     return linear(patches, weight.reshape(width, numbers), bias)
+
+
+def embed_patches(
+    p: Node,
+    pixels: Float[Array, "B C Y X"],
+    kernel: Any,
+    class_token: Float[Array, " D"] | None,
+    positions: Float[Array, "L D"],
+    *,
+    tap: Tap = tap,
+) -> Float[Array, "B L D"]:
+    """Tokens of pictures: patches projected, the class token in front, positions added.
+
+    `kernel` is a node with the weight and bias of `patch_embedding`; `positions` has a row for
+    each token, the class token's first. Tap: `patches`, before the positions.
+    """
+    x = tap(p, "patches", patch_embedding(pixels, kernel.weight, kernel.bias))  # (B, P, D)
+    if class_token is not None:
+        x = concatenate([repeat_batch(class_token, pixels.shape[0]), x], axis=1)
+    return x + positions
 
 
 def interpolate_positions(
@@ -166,6 +186,14 @@ def linear(
     return y.reshape(*x.shape[:-1], weight.shape[0])
 
 
+def linears(x: Float[Array, "*b I"], layers: Sequence[Any]) -> tuple[Array, ...]:
+    """Several linear layers of one input: x Wᵢᵀ + bᵢ for each.
+
+    Where their weights lie side by side in memory it is one product (kernels/ops.py).
+    """
+    return tuple(linear(x, layer.weight, layer.bias) for layer in layers)
+
+
 def linear_activation(
     p: Any, x: Float[Array, "*b D"], activation: str, *, tap: Tap = tap
 ) -> Float[Array, "*b M"]:
@@ -223,6 +251,39 @@ def layer_norm(
         return y
 
     return _a_few_rows_at_a_time(norm, x)
+
+
+def add_layer_norm(
+    p: Node,
+    point: str,
+    x: Float[Array, "*b D"],
+    delta: Float[Array, "*b D"],
+    norm: Any,
+    eps: float,
+    *,
+    tap: Tap = tap,
+) -> tuple[Float[Array, "*b D"], Float[Array, "*b D"]]:
+    """Add a sub-layer's output to the stream, and normalise the sum for the next one.
+
+    Returns s = x + delta and layer_norm(s). Taps: s as `point` of `p`, and the norm's `output`.
+    In one pass it moves 8 bytes a number in half precision; as two it moves 10.
+    """
+    x = tap(p, point, x + delta)
+    return x, tap(norm, "output", layer_norm(x, norm.weight, norm.bias, eps))
+
+
+def layer_norm_of_sum(
+    p: Node,
+    point: str,
+    x: Float[Array, "*b D"],
+    delta: Float[Array, "*b D"],
+    norm: Any,
+    eps: float,
+    *,
+    tap: Tap = tap,
+) -> Float[Array, "*b D"]:
+    """Post-norm: layer_norm(x + delta); the sum itself is tapped, and not needed any more."""
+    return add_layer_norm(p, point, x, delta, norm, eps, tap=tap)[1]
 
 
 def _a_few_rows_at_a_time(
@@ -296,6 +357,9 @@ def _visible(mask: Mask, queries: int, keys: int) -> Bool[Array, "#B 1 #L S"] | 
         parts.append(mask.key_padding[:, None, None, :])
     if mask.visible is not None:
         parts.append(mask.visible[:, None])
+    if mask.segments is not None:
+        text = np.searchsorted(mask.segments, np.arange(keys), side="right")  # of each token
+        parts.append((text[:, None] == text)[None, None])
     return functools.reduce(np.logical_and, parts) if parts else None
 
 

@@ -11,12 +11,11 @@ from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from refimpl.graph.interface import Node, Ops
+from refimpl.graph.interface import HIDING, Node, Ops
 from refimpl.params import join
 from refimpl.shapes import Array
 
 _OPERATIONS = tuple(name for name in vars(Ops) if not name.startswith("_") and name != "tap")
-_HIDING = ("attention", "linear_activation")  # they compute points that are tapped inside
 
 
 class Record:
@@ -48,7 +47,7 @@ class Record:
         self._wanted = wanted
         for name in _OPERATIONS:
             operation = getattr(ops, name)
-            setattr(self, name, partial(operation, tap=self.tap) if name in _HIDING else operation)
+            setattr(self, name, partial(operation, tap=self.tap) if name in HIDING else operation)
 
     if TYPE_CHECKING:  # the operations are set above; a type checker cannot see that
 

@@ -17,6 +17,18 @@ install_import_hook("refimpl", "shape_checker.check")
 collect_ignore = ["fixture_makers"]  # they need packages that cannot be installed beside the tests'
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Leave out the kernels' own tests, unless Triton was told how to run them.
+
+    They need TRITON_INTERPRET=1 before triton is imported, or a GPU (-m gpu). `make test` runs them.
+    """
+    if collection_path.name == "kernels" and collection_path.parent.name == "tests":
+        asked = config.getoption("markexpr") == "gpu"
+        if not asked and os.environ.get("TRITON_INTERPRET") != "1":
+            return True
+    return None
+
+
 def pytest_collection_finish():
     """Let the garbage collector pass over what thousands of collected tests are made of."""
     gc.collect()

@@ -187,9 +187,9 @@ def layer(
         bias = bias + shared
     h = layer_norm(ops, cfg, p.layernorm_before, x)
     h = self_attention(ops, cfg, p.attention, h, Mask(bias=bias), head_mask)
-    x = x + (h if p.lambda_1 is None else ops.tap(p, "scaled_attention", p.lambda_1 * h))
-    x = ops.tap(p, "attention_residual", x)
-    h = mlp(ops, cfg, p.mlp, layer_norm(ops, cfg, p.layernorm_after, x))
+    h = h if p.lambda_1 is None else ops.tap(p, "scaled_attention", p.lambda_1 * h)
+    x, h = ops.add_layer_norm(p, "attention_residual", x, h, p.layernorm_after, cfg.layer_norm_eps)
+    h = mlp(ops, cfg, p.mlp, h)
     x = x + (h if p.lambda_2 is None else ops.tap(p, "scaled_mlp", p.lambda_2 * h))
     return ops.tap(p, "output", x)
 

@@ -237,9 +237,22 @@ class KeysValues(NamedTuple):
 
 def keys_values(ops: Ops, p: BertSelfAttention, x: Float[Array, "B S D"]) -> KeysValues:
     """Project tokens to the keys and values that an attention looks at."""
-    k = ops.tap(p, "k", ops.linear(x, p.key.weight, p.key.bias))
-    v = ops.tap(p, "v", ops.linear(x, p.value.weight, p.value.bias))
-    return KeysValues(k, v)
+    k, v = ops.linears(x, (p.key, p.value))
+    return KeysValues(ops.tap(p, "k", k), ops.tap(p, "v", v))
+
+
+def queries(ops: Ops, p: BertSelfAttention, x: Float[Array, "B L D"]) -> Float[Array, "B L D"]:
+    """Project tokens to what they ask of another model's."""
+    return ops.tap(p, "q", ops.linear(x, p.query.weight, p.query.bias))
+
+
+def look_at_each_other(
+    ops: Ops, p: BertSelfAttention, x: Float[Array, "B L D"]
+) -> tuple[Float[Array, "B L D"], KeysValues]:
+    """Project tokens to their queries, and to their keys and values: three products of one input."""
+    q, k, v = ops.linears(x, (p.query, p.key, p.value))
+    q, k, v = ops.tap(p, "q", q), ops.tap(p, "k", k), ops.tap(p, "v", v)
+    return q, KeysValues(k, v)
 
 
 def attend(
@@ -247,6 +260,7 @@ def attend(
     cfg: BertTowerConfig,
     p: BertAttention,
     x: Float[Array, "B L D"],
+    q: Float[Array, "B L D"],
     seen: KeysValues,
     mask: Mask,
     head_mask: Float[Array, " H"] | None = None,
@@ -254,7 +268,6 @@ def attend(
     """Let every token gather from what it may see, add that to it, and normalise."""
     heads = cfg.num_attention_heads
     scale = (cfg.hidden_size // heads) ** -0.5
-    q = ops.tap(p.self, "q", ops.linear(x, p.self.query.weight, p.self.query.bias))
     if p.self.distance_embedding is not None:
         mask = with_distances(ops, cfg, p.self.distance_embedding, q, seen.k, scale, mask)
     context = ops.attention(
@@ -272,7 +285,7 @@ def add_norm(
 ) -> Float[Array, "B L D"]:
     """End a sub-layer: norm(dense(h) + x). Post-norm: the stream itself is normalised."""
     h = ops.tap(p, "dense", ops.linear(h, p.dense.weight, p.dense.bias))
-    return norm(ops, cfg, p.LayerNorm, ops.tap(p, "residual", h + x))
+    return ops.layer_norm_of_sum(p, "residual", h, x, p.LayerNorm, cfg.layer_norm_eps)
 
 
 def mlp(
@@ -297,9 +310,9 @@ def encoder(
     """
     x = ops.tap(p, "input", x)
     for index, layer in enumerate(p.layer):
-        seen = keys_values(ops, layer.attention.self, x)
+        q, seen = look_at_each_other(ops, layer.attention.self, x)
         weights = None if head_mask is None else head_mask[index]
-        x = attend(ops, cfg, layer.attention, x, seen, mask, weights)
+        x = attend(ops, cfg, layer.attention, x, q, seen, mask, weights)
         x = mlp(ops, cfg, layer, x)
     return x
 

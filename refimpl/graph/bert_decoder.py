@@ -16,15 +16,16 @@ from refimpl.configs.bert import BertTowerConfig
 from refimpl.graph.bert import (
     Bert,
     BertLayer,
-    BertSelfAttention,
     KeysValues,
     States,
     Text,
     attend,
     embeddings,
     keys_values,
+    look_at_each_other,
     mlp,
     pool,
+    queries,
 )
 from refimpl.graph.interface import Mask, Ops
 from refimpl.shapes import Array, Float
@@ -93,24 +94,21 @@ def decoder_layer(
     Trap: the head mask counts in both attentions. Without the encoder's states the layer leaves
         its cross attention out, as upstream does.
     """
-    own = all_so_far(ops, p.attention.self, x, past)
-    x = attend(ops, cfg, p.attention, x, own, mask, head_mask)
+    q, new = look_at_each_other(ops, p.attention.self, x)
+    own = new if past is None else all_so_far(ops, past.own, new)
+    x = attend(ops, cfg, p.attention, x, q, own, mask, head_mask)
     across = None
     if memory.states is not None:
         assert p.crossattention is not None  # the inputs have been checked
         known = None if past is None else past.across
         across = known or keys_values(ops, p.crossattention.self, memory.states)
-        x = attend(ops, cfg, p.crossattention, x, across, memory.mask, head_mask)
+        q = queries(ops, p.crossattention.self, x)
+        x = attend(ops, cfg, p.crossattention, x, q, across, memory.mask, head_mask)
     return mlp(ops, cfg, p, x), Cached(own, across)
 
 
-def all_so_far(
-    ops: Ops, p: BertSelfAttention, x: Float[Array, "B L D"], past: Cached | None
-) -> KeysValues:
+def all_so_far(ops: Ops, past: KeysValues, new: KeysValues) -> KeysValues:
     """Keys and values of the new tokens, behind those of the earlier ones: (B, past + L, D)."""
-    new = keys_values(ops, p, x)
-    if past is None:
-        return new
-    k = ops.concatenate([past.own.k, new.k], axis=1)
-    v = ops.concatenate([past.own.v, new.v], axis=1)
+    k = ops.concatenate([past.k, new.k], axis=1)
+    v = ops.concatenate([past.v, new.v], axis=1)
     return KeysValues(k, v)

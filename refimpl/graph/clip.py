@@ -110,17 +110,13 @@ def vision_embeddings(
     """
     height, width = pixels.shape[2], pixels.shape[3]
     kernel = p.patch_embedding
-    patches = ops.patch_embedding(pixels, kernel.weight, kernel.bias)  # (B, P, D)
-    patches = ops.tap(p, "patches", patches)
-    class_token = ops.repeat_batch(p.class_embedding, pixels.shape[0])  # (B, 1, D)
-    x = ops.concatenate([class_token, patches], axis=1)
     positions = p.position_embedding.weight
-    native = height == width and x.shape[1] == positions.shape[0]
+    rows, columns = height // cfg.patch_size, width // cfg.patch_size
+    native = height == width and 1 + rows * columns == positions.shape[0]
     if interpolate and not native:
-        grid = (height // cfg.patch_size, width // cfg.patch_size)
-        resampled = ops.interpolate_positions(positions[1:], *grid)
+        resampled = ops.interpolate_positions(positions[1:], rows, columns)
         positions = ops.concatenate([positions[:1], resampled], axis=0)
-    return ops.tap(p, "output", x + positions)
+    return ops.tap(p, "output", ops.embed_patches(p, pixels, kernel, p.class_embedding, positions))
 
 
 def vision_tower(

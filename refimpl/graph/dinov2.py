@@ -180,8 +180,8 @@ def layer(
 ) -> Float[Array, "B L D"]:
     """One layer: each sub-layer on the normalised stream, scaled, and added back to it."""
     h = self_attention(ops, cfg, p.attention, layer_norm(ops, cfg, p.norm1, x), Mask(), head_mask)
-    x = ops.tap(p, "attention_residual", x + scaled(ops, p.layer_scale1, h))
-    h = layer_norm(ops, cfg, p.norm2, x)
+    h = scaled(ops, p.layer_scale1, h)
+    x, h = ops.add_layer_norm(p, "attention_residual", x, h, p.norm2, cfg.layer_norm_eps)
     h = gated_mlp(ops, p.mlp, h) if isinstance(p.mlp, GatedMlp) else mlp(ops, cfg, p.mlp, h)
     return ops.tap(p, "output", x + scaled(ops, p.layer_scale2, h))
 

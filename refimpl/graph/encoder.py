@@ -136,9 +136,8 @@ def self_attention(
     head_mask: Float[Array, " H"] | None = None,
 ) -> Float[Array, "B L D"]:
     """Let every token gather from the tokens it may see; `head_mask` weighs the heads."""
-    q = ops.tap(p, "q", ops.linear(x, p.q_proj.weight, p.q_proj.bias))
-    k = ops.tap(p, "k", ops.linear(x, p.k_proj.weight, p.k_proj.bias))
-    v = ops.tap(p, "v", ops.linear(x, p.v_proj.weight, p.v_proj.bias))
+    q, k, v = ops.linears(x, (p.q_proj, p.k_proj, p.v_proj))
+    q, k, v = ops.tap(p, "q", q), ops.tap(p, "k", k), ops.tap(p, "v", v)
     heads = cfg.num_attention_heads
     head_width = cfg.hidden_size // heads
     context = ops.attention(
@@ -170,10 +169,9 @@ def encoder_layer(
 ) -> Float[Array, "B L D"]:
     """One layer: attention and MLP, each on the normalised stream and added back to it."""
     h = layer_norm(ops, cfg, p.layer_norm1, x)
-    x = x + self_attention(ops, cfg, p.self_attn, h, mask, head_mask)
-    x = ops.tap(p, "attention_residual", x)
-    x = x + mlp(ops, cfg, p.mlp, layer_norm(ops, cfg, p.layer_norm2, x))
-    return ops.tap(p, "output", x)
+    h = self_attention(ops, cfg, p.self_attn, h, mask, head_mask)
+    x, h = ops.add_layer_norm(p, "attention_residual", x, h, p.layer_norm2, cfg.layer_norm_eps)
+    return ops.tap(p, "output", x + mlp(ops, cfg, p.mlp, h))
 
 
 def encoder(

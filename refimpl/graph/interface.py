@@ -8,6 +8,7 @@ share; everything else is an operation below.
 Shapes and formulas stand with the definitions in refimpl/ops.py. Read next: graph/encoder.py.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,6 +24,9 @@ class Mask:
         key_padding: (B, S) of bool, true where a key may be seen; None hides no key.
         visible: (B, L, S) of bool, the same for each query on its own.
         bias: (B or 1, H or 1, L, S), added to the scaled scores before anything is hidden.
+        segments: (N + 1,) of whole numbers for N texts packed one behind the other into one row,
+            B = 1: where each begins, and where the last one ends. A token sees its own text only,
+            with `causal` what comes before it there.
 
     With a cache of S − L past keys the causal mask lets query i see keys 0..S − L + i.
 
@@ -34,6 +38,7 @@ class Mask:
     key_padding: Array | None = None
     visible: Array | None = None
     bias: Array | None = None
+    segments: Array | None = None
 
 
 @runtime_checkable
@@ -57,8 +62,8 @@ class Tap(Protocol):
 class Ops(Protocol):
     """What an interpreter must offer; a module or an object.
 
-    Operations that hide intermediates (`linear_activation`, `attention`) take their node and a
-    `tap`, so that a wrapper can watch inside.
+    Operations that hide intermediates (`HIDING`) take their node and a `tap`, so that a wrapper
+    can watch inside.
     """
 
     def tap(self, p: Node, point: str, x: Array) -> Array:
@@ -69,6 +74,18 @@ class Ops(Protocol):
 
     def patch_embedding(self, pixels: Array, weight: Array, bias: Array | None) -> Array:
         """Cut pictures into patches and project each."""
+
+    def embed_patches(
+        self,
+        p: Node,
+        pixels: Array,
+        kernel: Any,
+        class_token: Array | None,
+        positions: Array,
+        *,
+        tap: Tap = ...,
+    ) -> Array:
+        """Patches projected, the class token in front of them, and positions added."""
 
     def interpolate_positions(self, table: Array, height: int, width: int) -> Array:
         """Resample a square grid of position embeddings to another grid."""
@@ -90,6 +107,19 @@ class Ops(Protocol):
 
     def linear(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         """Multiply by a weight matrix and add a bias."""
+
+    def linears(self, x: Array, layers: Sequence[Any]) -> tuple[Array, ...]:
+        """Several linear layers of one input."""
+
+    def add_layer_norm(
+        self, p: Node, point: str, x: Array, delta: Array, norm: Any, eps: float, *, tap: Tap = ...
+    ) -> tuple[Array, Array]:
+        """Add a sub-layer's output to the stream, and normalise the sum for the next one."""
+
+    def layer_norm_of_sum(
+        self, p: Node, point: str, x: Array, delta: Array, norm: Any, eps: float, *, tap: Tap = ...
+    ) -> Array:
+        """Add a sub-layer's output to what went in, and go on with the sum normalised."""
 
     def linear_activation(self, p: Any, x: Array, activation: str, *, tap: Tap = ...) -> Array:
         """Apply the first linear layer of an MLP and its activation."""
@@ -147,3 +177,13 @@ class Ops(Protocol):
 
     def log_sigmoid(self, x: Array) -> Array:
         """Logarithm of the sigmoid of each element."""
+
+
+HIDING = (
+    "attention",
+    "linear_activation",
+    "embed_patches",
+    "add_layer_norm",
+    "layer_norm_of_sum",
+)
+"""The operations that compute points which are tapped inside."""

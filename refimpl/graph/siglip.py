@@ -149,14 +149,12 @@ def vision_embeddings(
     """
     height, width = pixels.shape[2], pixels.shape[3]
     kernel = p.patch_embedding
-    x = ops.patch_embedding(pixels, kernel.weight, kernel.bias)  # (B, P, D)
-    x = ops.tap(p, "patches", x)
     positions = p.position_embedding.weight
-    native = height == width and x.shape[1] == positions.shape[0]
+    rows, columns = height // cfg.patch_size, width // cfg.patch_size
+    native = height == width and rows * columns == positions.shape[0]
     if interpolate and not native:
-        grid = (height // cfg.patch_size, width // cfg.patch_size)
-        positions = ops.interpolate_positions(positions, *grid)
-    return ops.tap(p, "output", x + positions)
+        positions = ops.interpolate_positions(positions, rows, columns)
+    return ops.tap(p, "output", ops.embed_patches(p, pixels, kernel, None, positions))
 
 
 def packed_attention(
@@ -174,8 +172,8 @@ def packed_attention(
     weights = p.in_proj_weight.reshape(-1, width, width)
     biases = p.in_proj_bias.reshape(-1, width)
     q = ops.tap(p, "q", ops.linear(questions, weights[0], biases[0]))
-    k = ops.tap(p, "k", ops.linear(x, weights[1], biases[1]))
-    v = ops.tap(p, "v", ops.linear(x, weights[2], biases[2]))
+    k, v = ops.linears(x, [Linear(p.path, weights[row], biases[row]) for row in (1, 2)])
+    k, v = ops.tap(p, "k", k), ops.tap(p, "v", v)
     scale = (width // heads) ** -0.5
     context = ops.attention(p, q, k, v, heads=heads, mask=Mask(), scale=scale)
     return ops.tap(p, "output", ops.linear(context, p.out_proj.weight, p.out_proj.bias))
