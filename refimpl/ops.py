@@ -419,7 +419,7 @@ def softmax(x: Float[Array, "*b N"]) -> Float[Array, "*b N"]:
     >>> softmax(np.log(np.float64([1, 3]))).round(6).tolist()
     [0.25, 0.75]
     """
-    y = x - x.max(axis=-1, keepdims=True)
+    y = x - x.max(axis=-1, keepdims=True, initial=-math.inf)  # a row of nothing stays one
     np.exp(y, out=y)
     y /= y.sum(axis=-1, keepdims=True)
     return y

@@ -1,6 +1,7 @@
 """Each operation against torch, over shapes and extremes that Hypothesis draws."""
 
 import inspect
+import itertools
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -19,7 +20,7 @@ from refimpl.errors import InputError
 from refimpl.graph.encoder import Mlp
 from refimpl.graph.interface import Mask, Ops
 from refimpl.interpolation import cubic_matrix
-from refimpl.params import Linear
+from refimpl.params import LayerNorm, Linear, PatchEmbedding
 from refimpl.trace import Record
 
 NODE = Linear("node", None, None)
@@ -259,3 +260,74 @@ def test_relative_scores(seed, dtype, queries, earlier, heads, spare):
 def test_cumulative_sum(seed, length, kind):
     x = np.random.default_rng(seed).integers(0, 2, (3, length)).astype(kind)
     assert_close(ops.cumulative_sum(x), torch.tensor(x).long().cumsum(1), 0, "sums")
+
+
+@few
+@given(seeds, dtypes, sizes, st.lists(st.integers(0, 5), min_size=1, max_size=4), st.booleans())
+def test_packed_texts_are_as_each_alone(seed, dtype, width, lengths, causal):
+    ends = np.cumsum([0, *lengths])
+    q, k, v = draw(seed, dtype, *[(1, ends[-1], 2 * width)] * 3)
+    given = {"heads": 2, "scale": 0.7}
+    packed = ops.attention(NODE, q, k, v, mask=Mask(causal=causal, segments=ends), **given)
+    for start, end in itertools.pairwise(ends):
+        if start == end:
+            continue
+        alone = [torch.tensor(x[:, start:end]).unflatten(2, (2, width)) for x in (q, k, v)]
+        wanted = functional.scaled_dot_product_attention(
+            *[x.transpose(1, 2) for x in alone], is_causal=causal, scale=0.7
+        )
+        assert_close(
+            packed[:, start:end], wanted.transpose(1, 2).flatten(2), within(dtype), "context"
+        )
+
+
+@few
+@given(seeds, dtypes, sizes, sizes, st.booleans())
+def test_patches_behind_a_class_token_and_with_positions(seed, dtype, width, channels, has_token):
+    rows = 6 + has_token
+    pixels, weight, bias, token, positions = draw(
+        seed,
+        dtype,
+        (2, channels, 7, 9),  # 2 × 3 patches; a row is left over
+        (width, channels, 3, 3),
+        (width,),
+        (width,),
+        (rows, width),
+    )
+    kernel = PatchEmbedding("patches", weight, bias)
+    seen = {}
+    found = Record(ops, seen).embed_patches(
+        NODE, pixels, kernel, token if has_token else None, positions
+    )
+    patches = functional.conv2d(*map(torch.tensor, (pixels, weight, bias)), stride=3)
+    wanted = patches.flatten(2).transpose(1, 2)
+    assert_close(seen["node.patches"], wanted, within(dtype), "patches")
+    if has_token:
+        wanted = torch.cat([torch.tensor(token).expand(2, 1, width), wanted], 1)
+    assert_close(found, wanted + torch.tensor(positions), within(dtype), "tokens")
+
+
+@few
+@given(seeds, dtypes, sizes, sizes, st.booleans())
+def test_a_sum_and_its_norm(seed, dtype, rows, width, only_the_norm):
+    x, delta, weight, bias = draw(seed, dtype, *[(2, rows, width)] * 2, *[(width,)] * 2)
+    norm, seen = LayerNorm("norm", weight, bias), {}
+    operation = "layer_norm_of_sum" if only_the_norm else "add_layer_norm"
+    found = getattr(Record(ops, seen), operation)(NODE, "sum", x, delta, norm, 1e-3)
+    total = torch.tensor(x) + torch.tensor(delta)
+    normed = functional.layer_norm(total, (width,), *map(torch.tensor, (weight, bias)), 1e-3)
+    assert_close(seen["node.sum"], total, within(dtype), "sum")
+    assert_close(seen["norm.output"], normed, 20 * within(dtype), "norm")
+    if not only_the_norm:
+        assert found[0] is seen["node.sum"]
+    assert (found if only_the_norm else found[1]) is seen["norm.output"]
+
+
+@few
+@given(seeds, dtypes, sizes, sizes)
+def test_several_linear_layers_of_one_input(seed, dtype, rows, width):
+    x, one, two, bias = draw(seed, dtype, (2, rows, width), (3, width), (4, width), (4,))
+    found = ops.linears(x, [Linear("one", one, None), Linear("two", two, bias)])
+    x, one, two, bias = map(torch.tensor, (x, one, two, bias))
+    assert_close(found[0], functional.linear(x, one), within(dtype), "one")
+    assert_close(found[1], functional.linear(x, two, bias), within(dtype), "two")

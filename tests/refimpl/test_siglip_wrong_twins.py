@@ -58,8 +58,11 @@ MUTANTS = {
         "    x = layer_norm(ops, cfg, p.post_layernorm, x)\n",
         "    before, x = x, layer_norm(ops, cfg, p.post_layernorm, x)\n    x = before\n",
     ),
-    "patches without bias": ("kernel.weight, kernel.bias", "kernel.weight, None"),
-    "image positions forgotten": ('ops.tap(p, "output", x + positions)', "x"),
+    "patches without bias": (
+        "embed_patches(p, pixels, kernel,",
+        "embed_patches(p, pixels, PatchEmbedding(kernel.path, kernel.weight, None),",
+    ),
+    "image positions forgotten": ("kernel, None, positions)", "kernel, None, 0 * positions)"),
     "causal text": ("Mask(key_padding=attention_mask)", "Mask(causal=True)"),
     "padding hidden unasked": ("Mask(key_padding=attention_mask)", "Mask(key_padding=ids != 1)"),
     "text pooled at the first position": ("p.head, x[:, -1]", "p.head, x[:, 0]"),

@@ -29,10 +29,16 @@ def wrong_activation(p, x, activation, *, tap=ops.tap):
     return tap(p, "activation", activations.gelu(y))
 
 
+def class_token_behind(p, pixels, kernel, class_token, positions, *, tap=ops.tap):
+    patches = ops.patch_embedding(pixels, kernel.weight, kernel.bias)
+    token = ops.repeat_batch(class_token, len(patches))
+    return ops.concatenate([patches, token], 1) + positions
+
+
 MUTANTS = {
     "patches column by column": (
-        "patch_embedding",
-        lambda x, w, b: ops.patch_embedding(x.swapaxes(2, 3), w, b),
+        "embed_patches",
+        lambda p, x, *rest: ops.embed_patches(p, x.swapaxes(2, 3), *rest),
     ),
     "embedding off by one": ("embedding", lambda t, ids: t[np.minimum(ids + 1, len(t) - 1)]),
     "no bias": ("linear", lambda x, w, b=None: ops.linear(x, w)),
@@ -61,8 +67,23 @@ MUTANTS = {
     "end token at the last position": ("argmax", lambda x: np.full(len(x), x.shape[1] - 1)),
     "no normalisation": ("l2_normalize", lambda x: x),
     "temperature not exponentiated": ("exp", lambda x: x),
-    "class token behind": ("concatenate", lambda parts, axis: ops.concatenate(parts[::-1], axis)),
-    "class token halved": ("repeat_batch", lambda row, batch: ops.repeat_batch(row, batch) / 2),
+    "class token behind": ("embed_patches", class_token_behind),
+    "class token halved": (
+        "embed_patches",
+        lambda p, x, kernel, token, *rest: ops.embed_patches(p, x, kernel, token / 2, *rest),
+    ),
+    "keys for queries": ("linears", lambda x, layers: ops.linears(x, [layers[1], *layers[1:]])),
+    "attention not added to the stream": (
+        "add_layer_norm",
+        lambda p, point, x, delta, *rest: ops.add_layer_norm(p, point, 0 * x, delta, *rest),
+    ),
+    "the norm of what is added": (
+        "add_layer_norm",
+        lambda p, point, x, delta, *rest: (
+            x + delta,
+            ops.add_layer_norm(p, point, 0 * x, delta, *rest)[1],
+        ),
+    ),
     "pooled at the first position": ("pick_rows", lambda x, index: x[:, 0]),
 }
 
