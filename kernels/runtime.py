@@ -46,6 +46,8 @@ def why_not(*tensors: Tensor | None) -> str | None:
     """
     given = [each for each in tensors if each is not None]
     first = given[0]
+    if torch.is_grad_enabled() and any(each.requires_grad for each in given):
+        return "a gradient is wanted, and the kernels only go forward"
     if first.dtype not in FLOATS:
         return f"{_name(first.dtype)} has no kernel"
     if first.device.type != "cuda" and not interpreting():
@@ -138,7 +140,7 @@ def split(width: int, smallest: int, most: int = 3) -> tuple[int, ...]:
     it would waste 44 %. Unused pieces are 0.
 
     >>> split(768, 16), split(72, 16), split(88, 16), split(104, 16), split(50, 16)
-    ((512, 256, 0), (64, 16, 0), (64, 32, 0), (64, 32, 16), (32, 16, 16))
+    ((512, 256, 0), (64, 16, 0), (64, 32, 0), (64, 32, 16), (64, 0, 0))
     >>> split(3, 16), split(1000, 16)
     ((16, 0, 0), (1024, 0, 0))
     """

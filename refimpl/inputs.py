@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from refimpl.devices import Place, on_host
 from refimpl.errors import InputError
 from refimpl.shapes import Array, Bool, Float, Int, Num
 
@@ -98,9 +99,11 @@ def check_attention_mask(mask: Any, shape: tuple[int, ...]) -> Bool[Array, "B L"
 
 
 def check_pixels(
-    cfg: PictureSizes, pixel_values: Any, dtype: np.dtype[Any], interpolate: Any
+    cfg: PictureSizes, pixel_values: Any, place: Place, interpolate: Any
 ) -> Float[Array, "B C Y X"]:
     """Return pixels as (B, channels, height, width) in the model's dtype.
+
+    Floats that are on the model's device are checked there; they do not pass through the host.
 
     Raises:
         InputError: no pixels, not four axes, wrong channels, wrong size without interpolation,
@@ -111,24 +114,24 @@ def check_pixels(
         raise InputError(
             "pixel_values are missing: the image tower needs pixels of shape (B, C, H, W)"
         )
-    pixels = as_array("pixel_values", pixel_values)
-    if pixels.dtype.kind not in "fiu" or pixels.ndim != 4:
+    pixels = as_numbers("pixel_values", pixel_values, place)
+    shape = tuple(pixels.shape)
+    if kind(pixels) not in "fiu" or pixels.ndim != 4:
         raise InputError(
             f"pixel_values must be numbers of shape (B, {cfg.num_channels}, height, width); "
-            f"got {pixels.dtype} of shape {pixels.shape}"
+            f"got {pixels.dtype} of shape {shape}"
         )
-    if pixels.shape[1] != cfg.num_channels:
-        last = " Channels seem to come last." if pixels.shape[3] == cfg.num_channels else ""
+    if shape[1] != cfg.num_channels:
+        last = " Channels seem to come last." if shape[3] == cfg.num_channels else ""
         raise InputError(
-            f"pixel_values must have {cfg.num_channels} channels on axis 1; "
-            f"got shape {pixels.shape}.{last}"
+            f"pixel_values must have {cfg.num_channels} channels on axis 1; got shape {shape}.{last}"
         )
-    _check_picture_size(cfg, pixels.shape[2], pixels.shape[3], interpolate)
-    return as_finite("pixel_values", pixels, dtype)
+    _check_picture_size(cfg, shape[2], shape[3], interpolate)
+    return place.finite("pixel_values", pixels)
 
 
 def check_head_mask(
-    head_mask: Any, layers: int, heads: int, dtype: np.dtype[Any]
+    head_mask: Any, layers: int, heads: int, place: Place
 ) -> Float[Array, "N H"] | None:
     """Return the weights of the heads as (layers, heads); (heads,) is for every layer alike."""
     if head_mask is None:
@@ -138,13 +141,17 @@ def check_head_mask(
         raise InputError(
             f"head_mask must have shape {(heads,)} or {(layers, heads)}; got {array.shape}"
         )
-    return np.broadcast_to(as_finite("head_mask", array, dtype), (layers, heads))
+    return place.finite("head_mask", np.broadcast_to(array, (layers, heads)))
 
 
 def check_masked_patches(
-    cfg: PictureSizes, masked: Any, pixels: Float[Array, "B C Y X"], has_mask_token: bool
+    cfg: PictureSizes,
+    masked: Any,
+    pixels: Float[Array, "B C Y X"],
+    has_mask_token: bool,
+    place: Place,
 ) -> Float[Array, "B P"] | None:
-    """Return which patches the mask token replaces, 1 where it does, in the pixels' dtype.
+    """Return which patches the mask token replaces, 1 where it does, in the model's dtype.
 
     Raises:
         InputError: not one flag for each patch, or the model has no mask token.
@@ -161,7 +168,7 @@ def check_masked_patches(
     flags = as_flags("bool_masked_pos", array)
     if not has_mask_token:
         raise InputError("bool_masked_pos: this model has no mask token (use_mask_token=True)")
-    return flags.astype(pixels.dtype)
+    return place.finite("bool_masked_pos", flags)
 
 
 def check_labels(labels: Any, logits: Num[Array, "B N"]) -> Num[Array, "..."]:
@@ -240,29 +247,30 @@ def as_flags(name: str, array: Num[Array, "..."] | Bool[Array, "..."]) -> Bool[A
     return array.astype(bool)
 
 
-def as_finite(
-    name: str, array: Num[Array, "..."] | Bool[Array, "..."], dtype: np.dtype[Any]
-) -> Float[Array, "..."]:
-    """Cast numbers to the model's dtype.
+def as_numbers(name: str, value: Any, place: Place) -> Num[Array, "..."] | Bool[Array, "..."]:
+    """Turn lists and arrays into a numpy array; but floats on the model's device stay there.
 
     Raises:
-        InputError: one is NaN or infinite there: 1e300 is, in float32.
+        InputError: it cannot be read as one, or holds something else.
     """
-    with np.errstate(over="ignore"):
-        cast = array.astype(dtype, copy=False)
-    if not np.isfinite(cast).all():
-        raise InputError(f"{name} hold NaN or infinity, or numbers too large for {dtype}")
-    return cast
+    return value if place.holds(value) else as_array(name, value)
+
+
+def kind(array: Num[Array, "..."] | Bool[Array, "..."]) -> str:
+    """Tell the kind of numbers as numpy does, "f" for floats; tensors are let in as floats only."""
+    return getattr(array.dtype, "kind", "f")
 
 
 def as_array(name: str, value: Any) -> Num[Array, "..."] | Bool[Array, "..."]:
-    """Turn lists and arrays of other libraries into a numpy array of numbers.
+    """Turn lists, and arrays and tensors of other libraries, into a numpy array of numbers.
+
+    A tensor may be on any device and need a gradient; its bfloat16 becomes float32.
 
     Raises:
         InputError: it cannot be read as one, or holds something else.
     """
     try:
-        array = np.asarray(value)
+        array = np.asarray(on_host(value))
     except Exception as error:  # whatever another library's own __array__ may raise
         raise InputError(f"{name} cannot be read as an array: {error}") from error
     if array.dtype.kind not in "biuf":

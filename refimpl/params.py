@@ -138,6 +138,16 @@ def named_leaves(tree: Any) -> Iterator[tuple[str, Any]]:
     yield from found
 
 
+def nodes(tree: Any) -> Iterator[Any]:
+    """Yield every node, parents first."""
+    yield tree
+    for field in fields(tree):
+        child = getattr(tree, field.name)
+        for each in child if isinstance(child, tuple) else (child,):
+            if is_dataclass(each) and not isinstance(each, TensorSpec):
+                yield from nodes(each)
+
+
 def fill(spec: Tree, tensors: Mapping[str, Array], dtype: Any) -> Tree:
     """Return the specification tree with the named tensors at its leaves, cast to `dtype`.
 
@@ -152,10 +162,13 @@ def initialise(spec: Tree, seed: int, dtype: Any) -> Tree:
     Each tensor is drawn from its own stream, so adding one tensor to a model does not move the
     others: numpy's PCG64, seeded by `seed` and the tensor's name.
     """
+    return map_leaves(
+        lambda name, leaf: np.asarray(initial_leaf(name, leaf, seed), dtype=dtype), spec
+    )
 
-    def draw(name: str, leaf: TensorSpec) -> Array:
-        rng = np.random.default_rng([seed, *name.encode()])
-        values = rng.standard_normal(leaf.shape) if leaf.std else np.zeros(leaf.shape)
-        return np.asarray(values * leaf.std + leaf.mean, dtype=dtype)
 
-    return map_leaves(draw, spec)
+def initial_leaf(name: str, leaf: TensorSpec, seed: int) -> Array:
+    """Draw one tensor of a fresh model, in float64."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    values = rng.standard_normal(leaf.shape) if leaf.std else np.zeros(leaf.shape)
+    return np.asarray(values * leaf.std + leaf.mean)

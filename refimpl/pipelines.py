@@ -19,6 +19,7 @@ from refimpl.auto import (
     AutoProcessor,
 )
 from refimpl.demo import model_folder
+from refimpl.devices import on_host
 from refimpl.errors import InputError
 from refimpl.images.any_source import load_image
 from refimpl.images.batch import stack
@@ -63,8 +64,9 @@ class ZeroShotImageClassificationPipeline:
         **options: how a model is loaded, such as `revision` or `dtype` (see its
             `from_pretrained`); not for a loaded one. `model_kwargs` are more of the same. `token`,
             `cache_dir` and `local_files_only` also hold for parts that are named; `revision` is
-            the model's own. `device` may be "cpu"; `use_fast`, `framework` and `num_workers`
-            change nothing.
+            the model's own. `device` is where torch computes: "cuda", "cpu", the number of a GPU;
+            None and upstream's -1 are numpy. `torch_dtype` is `dtype`. `use_fast`, `framework`
+            and `num_workers` change nothing.
 
     Raises:
         InputError: something cannot be loaded, or a loaded model comes without its parts.
@@ -185,14 +187,15 @@ class ZeroShotImageClassificationPipeline:
 
         Pictures are opened one by one. Only their pixel values wait for the rest of the batch.
         """
-        params = self.model.params
+        scale, texts = np.exp(on_host(self.model.params.logit_scale)), on_host(texts)
         size = batch_size or self.batch_size
         for start in range(0, len(images), size):
             pixels = self._pixels(images[start : start + size], start, timeout)
-            vectors = self._unit(self.model.get_image_features(pixel_values=pixels))
-            logits = vectors @ texts.T * np.exp(params.logit_scale)
+            vectors = on_host(self._unit(self.model.get_image_features(pixel_values=pixels)))
+            logits = vectors @ texts.T * scale
             if self._is_siglip:
-                found = np.exp(-np.logaddexp(0, -(logits + params.logit_bias)))  # the sigmoid
+                bias = on_host(self.model.params.logit_bias)
+                found = np.exp(-np.logaddexp(0, -(logits + bias)))  # the sigmoid
             else:
                 found = softmax(logits)
             for scores in found:
@@ -241,9 +244,10 @@ def _load_options(options: dict[str, Any]) -> dict[str, Any]:
     found = {**options, **(more or {})}
     for name in ("model_kwargs", "use_fast", "framework", "num_workers"):
         found.pop(name, None)
-    device = found.pop("device", None)
-    if device not in (None, -1) and str(device) != "cpu":  # torch.device("cpu") will do
-        raise InputError(f"device must be 'cpu', where numpy computes; got {device!r}")
+    if type(found.get("device")) is int and found["device"] == -1:  # upstream's processor
+        found["device"] = None
+    if found.get("device", "") is None:
+        del found["device"]
     dtype = found.pop("torch_dtype", None) or found.pop("dtype", None)
     return found if dtype in (None, "auto") else {**found, "dtype": dtype}
 

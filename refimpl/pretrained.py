@@ -4,6 +4,7 @@ Base of the classes in models/. The graph knows nothing of it: this is the objec
 config, a parameter tree and an interpreter together for a user.
 """
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,17 +12,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-import numpy as np
-
 from refimpl import ops as numpy_ops
 from refimpl.base_config import Config
 from refimpl.checkpoints.folder import write_folder
 from refimpl.checkpoints.hub import resolve
 from refimpl.checkpoints.names import check_finite, compare_trees, reconcile
 from refimpl.checkpoints.originals import Checkpoint, read_checkpoint, read_original
+from refimpl.devices import Place, fresh, fresh_leaf, on_host, place_for
 from refimpl.errors import InputError
 from refimpl.graph.interface import Ops
-from refimpl.params import fill, initialise, named_leaves
+from refimpl.params import named_leaves
 from refimpl.shapes import Array
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -34,10 +34,19 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
 
     Args:
         config: the model's config.
-        seed: seed of the freshly drawn weights; equal seeds give equal weights.
-        dtype: "float32" (default) or "float64"; the whole computation runs in it.
+        seed: seed of the freshly drawn weights; equal seeds give equal weights, on every device.
+        dtype: "float32" (default) or "float64"; the whole computation runs in it. With a device
+            also "float16" and "bfloat16", or torch's own types.
         params: a tree of weights to use instead of fresh ones.
-        ops: the interpreter; numpy's by default (see graph/interface.py).
+        ops: the interpreter (see graph/interface.py); by default numpy's, or with a device the
+            kernels'.
+        device: None computes with numpy. "cpu", "cuda", "cuda:1" or a torch.device computes with
+            torch there: inputs may be arrays, lists or tensors anywhere, outputs are tensors
+            there, without gradients. A batch that does not fit into memory goes in parts
+            (devices.py).
+
+    Raises:
+        InputError: the config is another model's, or there is no such device or dtype.
     """
 
     config_class: ClassVar[type[Config]]
@@ -54,6 +63,8 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
         dtype: Any = "float32",
         params: TreeT | None = None,
         ops: Ops = numpy_ops,
+        device: Any = None,
+        fresh_spec: TreeT | None = None,
     ) -> None:
         if not isinstance(config, self.config_class):
             raise InputError(
@@ -62,11 +73,15 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
                 ".from_pretrained(folder)"
             )
         self.config: ConfigT = config
-        self.dtype = float_dtype(dtype)
-        self.ops = ops
-        self.params: TreeT = (
-            initialise(self.spec(config), seed, self.dtype) if params is None else params
-        )
+        self.place: Place = place_for(device, dtype)
+        self.dtype: Any = self.place.dtype
+        self.device: Any = self.place.device
+        self.ops: Ops = self.place.ops if ops is numpy_ops else ops
+        if params is None:
+            spec = self.spec(config) if fresh_spec is None else fresh_spec
+            self.params: TreeT = fresh(self.place, spec, seed)
+        else:
+            self.params = self.place.taken(params)
 
     @classmethod
     @abstractmethod
@@ -82,6 +97,7 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
         dtype: Any = "float32",
         seed: int = 0,
         ops: Ops = numpy_ops,
+        device: Any = None,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
@@ -96,9 +112,11 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
                 its authors published it, such as "ViT-B-32.pt" (checkpoints/originals.py); or
                 what `read_checkpoint` there gave, which saves reading it again.
             config: a config to use instead of the folder's.
-            dtype: "float32" or "float64", whatever the file holds.
+            dtype: "float32" or "float64", whatever the file holds; with a device also "float16"
+                and "bfloat16".
             seed: seed of what the checkpoint lacks (a classification head only).
             ops: the interpreter.
+            device: None for numpy, or where torch computes, such as "cuda" (see the class).
             revision: branch, tag or commit on the hub.
             cache_dir: the hub's cache, if not the usual one.
             local_files_only: do not touch the network.
@@ -110,9 +128,10 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
 
         Raises:
             InputError: an argument is unknown, nothing is there, a file is broken, tensors are
-                missing, unexpected or mis-shaped (all told at once), or weights are NaN or
-                infinite.
+                missing, unexpected or mis-shaped (all told at once), weights are NaN or
+                infinite, or there is no such device or dtype.
         """
+        place = place_for(device, dtype)  # refused before anything is read
         options = {name: changes.pop(name) for name in cls.spec_options if name in changes}
         changes = _without_machinery(cls.__name__, changes)
         cls._check_changes(changes)
@@ -132,11 +151,10 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
             config = cls._config_of(where, found, changes)
         elif changes:
             config = config.replace(**changes)
-        dtype = float_dtype(dtype)
         spec = cls.spec(config, **options)
         tensors = (found or read_checkpoint(where, needs_config=False)).tensors
-        params = cls._load(spec, tensors, str(where), seed, dtype)
-        return cls(config, dtype=dtype, params=params, ops=ops)
+        params = cls._load(spec, tensors, str(where), seed, place)
+        return cls(config, dtype=dtype, params=params, ops=ops, device=device)
 
     @classmethod
     def _config_of(cls, where: Path, found: Checkpoint | None, changes: dict[str, Any]) -> Any:
@@ -161,7 +179,7 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
 
     @classmethod
     def _load(
-        cls, spec: Any, tensors: dict[str, Array], where: str, seed: int, dtype: np.dtype[Any]
+        cls, spec: Any, tensors: dict[str, Array], where: str, seed: int, place: Place
     ) -> Any:
         """Compare the tensors with the tree that is wanted, then build the tree of them."""
         wanted = {name: leaf.shape for name, leaf in named_leaves(spec)}
@@ -173,28 +191,36 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
                 f"{seed}, so train them before use",
                 stacklevel=4,
             )
-            fresh = dict(named_leaves(initialise(spec, seed, dtype)))
-            tensors = {**tensors, **{name: fresh[name] for name in absent}}
+            specs = dict(named_leaves(spec))
+            drawn = {name: fresh_leaf(place, name, specs[name], seed) for name in absent}
+            tensors = {**tensors, **drawn}
         compare_trees(wanted, tensors, where)
         check_finite(tensors, where)
-        return fill(spec, tensors, dtype)
+        return place.tree(spec, lambda name, _: tensors[name])
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` into the folder, in the hub's layout."""
+        """Write `config.json` and `model.safetensors` into the folder, in the hub's layout.
+
+        Weights are written in the model's dtype, but for bfloat16, which numpy lacks: they are
+        written as float32, which holds each of them exactly. The config names the model's dtype.
+        """
         config = self.config.replace(architectures=(type(self).__name__,)).to_dict()
         config.pop("torch_dtype", None)
-        write_folder(folder, {**config, "dtype": self.dtype.name}, self.state_dict())
+        tensors = {name: on_host(each) for name, each in self.state_dict().items()}
+        write_folder(folder, {**config, "dtype": self.place.dtype_name}, tensors)
 
     def state_dict(self) -> dict[str, Array]:
-        """All weights by their names in the checkpoint; the arrays are the model's own."""
+        """All weights by their names in the checkpoint; arrays or tensors, the model's own."""
         return dict(named_leaves(self.params))
 
     def num_parameters(self) -> int:
         """How many numbers the weights are."""
-        return sum(array.size for array in self.state_dict().values())
+        return sum(math.prod(array.shape) for array in self.state_dict().values())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.num_parameters():,} parameters, {self.dtype})"
+        where = "" if self.device is None else f" on {self.device}"
+        numbers = f"{self.num_parameters():,} parameters"
+        return f"{type(self).__name__}({numbers}, {self.place.dtype_name}{where})"
 
 
 _MACHINERY = {
@@ -210,18 +236,6 @@ def _without_machinery(class_name: str, given: dict[str, Any]) -> dict[str, Any]
         if not any(value is each or (isinstance(value, str) and value == each) for each in known):
             raise InputError(
                 f"{class_name}.from_pretrained: {name} must be one of "
-                f"{', '.join(map(repr, known))}; got {value!r:.60}"
+                f"{', '.join(map(repr, known))}; got {value!r:.60}. On a GPU: device='cuda'"
             )
     return {name: value for name, value in given.items() if name not in _MACHINERY}
-
-
-def float_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return float32 or float64, the dtypes this interpreter computes in.
-
-    Raises:
-        InputError: another dtype was asked for.
-    """
-    for known in (np.float32, np.float64):
-        if dtype is known or (isinstance(dtype, (str, np.dtype)) and dtype == np.dtype(known).name):
-            return np.dtype(known)
-    raise InputError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")

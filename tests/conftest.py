@@ -18,11 +18,15 @@ collect_ignore = ["fixture_makers"]  # they need packages that cannot be install
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leave out the kernels' own tests, unless Triton was told how to run them.
+    """Leave out the kernels' two folders, unless Triton runs the way they need; see `make test`.
 
-    They need TRITON_INTERPRET=1 before triton is imported, or a GPU (-m gpu). `make test` runs them.
+    tests/kernels needs its interpreter (TRITON_INTERPRET=1 before triton is imported) or a GPU
+    (-m gpu). tests/compiled needs its compiler and minutes; a folder that is asked for by path is
+    collected whatever this says.
     """
-    if collection_path.name == "kernels" and collection_path.parent.name == "tests":
+    if collection_path.parent.name == "tests" and collection_path.name == "compiled":
+        return True
+    if collection_path.parent.name == "tests" and collection_path.name == "kernels":
         asked = config.getoption("markexpr") == "gpu"
         if not asked and os.environ.get("TRITON_INTERPRET") != "1":
             return True

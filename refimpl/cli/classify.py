@@ -34,6 +34,12 @@ def add_classify(commands: Any) -> None:
         default="{}",
         help='sentence around a label, such as "a photo of {}"; the label alone by default',
     )
+    command.add_argument(
+        "--device", help='where torch computes, such as "cuda" or "cpu"; without it numpy computes'
+    )
+    command.add_argument(
+        "--dtype", help='"float32" by default; with a device "bfloat16" and "float16" too'
+    )
     command.add_argument("--top", type=int, metavar="N", help="print only the N best labels")
 
 
@@ -47,7 +53,8 @@ def _classify(options: argparse.Namespace) -> int:
         raise InputError(f"--top must be at least 1; got {options.top}")
     images = items(options.images, "pictures")
     labels = check_labels(items(options.labels, "labels"))
-    classifier = pipeline("zero-shot-image-classification", options.model)
+    device, dtype = options.device, options.dtype or "float32"
+    classifier = pipeline(None, options.model, device=device, dtype=dtype)
     texts = classifier.encode_texts(labels, options.template)
     found: list[dict[str, Any]] = []
     for start in range(0, len(images), classifier.batch_size):

@@ -11,7 +11,7 @@ Read next: bert_decoder.py (keys and values kept, another model's states), relat
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from refimpl import params
 from refimpl.configs.bert import ABSOLUTE, BertTowerConfig
@@ -71,6 +71,8 @@ class BertEmbeddings:
 class BertSelfAttention:
     """The projections of an attention; head h owns columns h·K to (h+1)·K."""
 
+    SIDE_BY_SIDE: ClassVar = ("query", "key", "value")
+    """On a device these lie in memory in this order, so `ops.linears` is one product."""
     path: str
     query: Linear  # (D, D)
     key: Linear  # (D, D)

@@ -10,7 +10,7 @@ Operations: graph/interface.py.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from refimpl.graph.interface import Mask, Ops
 from refimpl.params import LayerNorm, Linear, layer_norm_spec, linear_spec
@@ -50,6 +50,8 @@ class EncoderConfig(Protocol):
 class Attention:
     """Four projections; head h owns columns h·K to (h+1)·K of q, k and v."""
 
+    SIDE_BY_SIDE: ClassVar = ("q_proj", "k_proj", "v_proj")
+    """On a device these lie in memory in this order, so `ops.linears` is one product."""
     path: str
     k_proj: Linear  # (D, D)
     v_proj: Linear  # (D, D)

@@ -6,7 +6,6 @@ Over pretrained.py (weights in and out) and trace.py; the families' classes stan
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from refimpl.graph.interface import Ops
 from refimpl.inputs import check_switch
 from refimpl.outputs import ModelOutput
 from refimpl.pretrained import ConfigT, PreTrainedModel, TreeT
@@ -44,7 +43,8 @@ class ModelBase(PreTrainedModel[ConfigT, TreeT]):
 
     def _watched(
         self,
-        run: Callable[[Ops], ResultT],
+        run: Callable[..., ResultT],
+        inputs: tuple[Any, ...],
         watch: Watch,
         states: bool | None,
         attentions: bool | None,
@@ -52,7 +52,9 @@ class ModelBase(PreTrainedModel[ConfigT, TreeT]):
         """Run a tower, and take the hidden states and attentions from its taps.
 
         Args:
-            run: the tower, given an interpreter.
+            run: the tower, given an interpreter and the inputs.
+            inputs: what goes by the item, the batch on the first axis; the first of them has the
+                batch's `shape`. On a device, a batch that does not fit into memory goes in parts.
             watch: the names of the values.
             states: whether hidden states are wanted; None asks the config.
             attentions: whether attention probabilities are wanted; None asks the config.
@@ -64,8 +66,15 @@ class ModelBase(PreTrainedModel[ConfigT, TreeT]):
             *(watch.hidden_states if want_states else ()),
             *((*watch.attentions, *watch.cross_attentions) if want_probs else ()),
         }
-        values: dict[str, Array] = {}
-        result = run(Record(self.ops, values, wanted.__contains__) if wanted else self.ops)
+
+        def watched(part: tuple[Any, ...]) -> tuple[ResultT, dict[str, Array]]:
+            values: dict[str, Array] = {}
+            ops = Record(self.ops, values, wanted.__contains__) if wanted else self.ops
+            return run(ops, *part), values
+
+        batch, *item = inputs[0].shape
+        key = (*watch.hidden_states[:1], *item)
+        result, values = self.place.run(watched, inputs, batch, key)
 
         def found(names: Sequence[str]) -> tuple[Array, ...]:
             return tuple(values[name] for name in names)

@@ -9,8 +9,6 @@ from refimpl.graph.interface import Ops
 from refimpl.graph.vit import Pooled
 from refimpl.models.vit import PictureModel
 from refimpl.outputs import BeitModelOutputWithPooling
-from refimpl.params import initialise
-from refimpl.pretrained import float_dtype
 
 
 class BeitModel(PictureModel[BeitConfig, beit.VisionTower]):
@@ -23,6 +21,7 @@ class BeitModel(PictureModel[BeitConfig, beit.VisionTower]):
         dtype: "float32" (default) or "float64".
         params: a tree of weights to use instead of fresh ones.
         ops: the interpreter; numpy's by default.
+        device: as every model's (see pretrained.PreTrainedModel).
     """
 
     config_class = BeitConfig
@@ -38,11 +37,13 @@ class BeitModel(PictureModel[BeitConfig, beit.VisionTower]):
         dtype: Any = "float32",
         params: beit.VisionTower | None = None,
         ops: Ops = numpy_ops,
+        device: Any = None,
     ) -> None:
+        spec = None
         if params is None and isinstance(config, self.config_class):
             spec = self.spec(config, add_pooling_layer)
-            params = initialise(spec, seed, float_dtype(dtype))
-        super().__init__(config, dtype=dtype, params=params, ops=ops)
+        common = {"seed": seed, "dtype": dtype, "params": params, "ops": ops, "device": device}
+        super().__init__(config, **common, fresh_spec=spec)
 
     @classmethod
     def spec(cls, config: BeitConfig, add_pooling_layer: bool = True) -> beit.VisionTower:

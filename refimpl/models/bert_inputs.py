@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 
 from refimpl.configs.bert import ABSOLUTE, BertTowerConfig
+from refimpl.devices import Place
 from refimpl.errors import InputError
 from refimpl.graph.bert import KeysValues, Text
 from refimpl.graph.bert_decoder import Cached, Memory
 from refimpl.graph.interface import Mask
 from refimpl.inputs import (
     as_array,
-    as_finite,
     as_flags,
+    as_numbers,
     check_ids,
     check_position_ids,
     check_range,
+    kind,
 )
 from refimpl.shapes import Array, Float, Int, Num
 
@@ -29,7 +31,7 @@ PastKeysValues = tuple[tuple[Array, ...], ...]
 
 def check_text(
     cfg: BertTowerConfig,
-    dtype: np.dtype[Any],
+    place: Place,
     input_ids: Any,
     inputs_embeds: Any,
     token_type_ids: Any,
@@ -41,7 +43,7 @@ def check_text(
 
     Args:
         cfg: the tower's config.
-        dtype: the model's.
+        place: where the model computes, and in which dtype.
         input_ids: (B, L) token ids, or None.
         inputs_embeds: (B, L, D) vectors in their place, or None.
         token_type_ids: (B, L) or (1, L), or None.
@@ -60,7 +62,7 @@ def check_text(
         shape = ids.shape
         real = int((ids != cfg.pad_token_id).sum(axis=1).max(initial=0)) if pad_rows else shape[1]
     else:
-        ids, vectors = None, check_states("inputs_embeds", inputs_embeds, cfg, dtype)
+        ids, vectors = None, check_states("inputs_embeds", inputs_embeds, cfg, place)
         shape, real = vectors.shape[:2], vectors.shape[1]
     if position_ids is None or cfg.position_embedding_type != ABSOLUTE:
         _check_length(cfg, shape[1], real, past, pad_rows)
@@ -87,22 +89,23 @@ def _check_length(cfg: BertTowerConfig, length: int, real: int, past: int, pad_r
 
 
 def check_states(
-    name: str, states: Any, cfg: BertTowerConfig, dtype: np.dtype[Any]
+    name: str, states: Any, cfg: BertTowerConfig, place: Place
 ) -> Float[Array, "B S D"]:
     """Return states of tokens as (B, S, D) in the model's dtype.
 
     Raises:
         InputError: not three axes, not as wide as the tower, or not finite numbers.
     """
-    array = as_array(name, states)
-    if array.dtype.kind not in "fiu" or array.ndim != 3 or array.shape[2] != cfg.hidden_size:
+    array = as_numbers(name, states, place)
+    shape = tuple(array.shape)
+    if kind(array) not in "fiu" or array.ndim != 3 or array.shape[2] != cfg.hidden_size:
         raise InputError(
             f"{name} must be numbers of shape (B, L, {cfg.hidden_size}), as wide as the tower; "
-            f"got {array.dtype} of shape {array.shape}"
+            f"got {array.dtype} of shape {shape}"
         )
-    if 0 in array.shape:
-        raise InputError(f"{name} of shape {array.shape} hold no token")
-    return as_finite(name, array, dtype)
+    if 0 in shape:
+        raise InputError(f"{name} of shape {shape} hold no token")
+    return place.finite(name, array)
 
 
 def _check_token_types(
@@ -145,7 +148,7 @@ def check_mask(name: str, mask: Any, batch: int, queries: int, keys: int, causal
 
 def check_memory(
     cfg: BertTowerConfig,
-    dtype: np.dtype[Any],
+    place: Place,
     batch: int,
     queries: int,
     encoder_hidden_states: Any,
@@ -175,20 +178,20 @@ def check_memory(
             "encoder_hidden_states came, but the model has no cross attention to read them; its "
             "config needs is_decoder=True and add_cross_attention=True"
         )
-    states = check_states("encoder_hidden_states", encoder_hidden_states, cfg, dtype)
+    states = check_states("encoder_hidden_states", encoder_hidden_states, cfg, place)
     if states.shape[0] != batch:
         raise InputError(f"encoder_hidden_states are of {states.shape[0]} texts, not of {batch}")
     if cached is not None and (across is None or across.k.shape[1] != states.shape[1]):
         raise InputError(
             "past_key_values do not come from a call with encoder_hidden_states of shape "
-            f"{states.shape}"
+            f"{tuple(states.shape)}"
         )
     name, length = "encoder_attention_mask", states.shape[1]
     mask = check_mask(name, encoder_attention_mask, batch, queries, length, causal=False)
     return Memory(cached, states, mask)
 
 
-def check_past(cfg: BertTowerConfig, past: Any, dtype: np.dtype[Any]) -> PastKeysValues | None:
+def check_past(cfg: BertTowerConfig, past: Any, place: Place) -> PastKeysValues | None:
     """Return keys and values of earlier calls as arrays: for each layer 2 or 4, (B, H, S, K) each.
 
     Raises:
@@ -200,12 +203,10 @@ def check_past(cfg: BertTowerConfig, past: Any, dtype: np.dtype[Any]) -> PastKey
     if not isinstance(past, (list, tuple)) or len(past) != layers:
         got = f"{len(past)} layers" if isinstance(past, (list, tuple)) else type(past).__name__
         raise InputError(f"past_key_values must be a tuple of {layers} layers; got {got}")
-    return tuple(_past_layer(cfg, past, index, dtype) for index in range(layers))
+    return tuple(_past_layer(cfg, past, index, place) for index in range(layers))
 
 
-def _past_layer(
-    cfg: BertTowerConfig, past: Any, index: int, dtype: np.dtype[Any]
-) -> tuple[Array, ...]:
+def _past_layer(cfg: BertTowerConfig, past: Any, index: int, place: Place) -> tuple[Array, ...]:
     """Check one layer's arrays; every layer must be like the first."""
     layer, name = past[index], f"past_key_values[{index}]"
     kinds = (2, 4) if cfg.add_cross_attention else (2,)
@@ -213,21 +214,22 @@ def _past_layer(
         wanted = "keys and values" + (", or these twice" if cfg.add_cross_attention else "")
         got = f"{len(layer)} arrays" if isinstance(layer, (list, tuple)) else type(layer).__name__
         raise InputError(f"{name} must hold {wanted}; got {got}")
-    arrays = tuple(as_array(f"{name}[{place}]", each) for place, each in enumerate(layer))
+    arrays = tuple(as_numbers(f"{name}[{at}]", each, place) for at, each in enumerate(layer))
     head_width = cfg.hidden_size // cfg.num_attention_heads
-    first = [np.shape(each) for each in past[0]]
-    for place, array in enumerate(arrays):
-        heads = array.shape[1:2] + array.shape[3:] if array.ndim == 4 else ()
-        if heads != (cfg.num_attention_heads, head_width) or array.dtype.kind != "f":
+    first = [tuple(np.shape(each)) for each in past[0]]
+    for at, array in enumerate(arrays):
+        shape = tuple(array.shape)
+        heads = shape[1:2] + shape[3:] if len(shape) == 4 else ()
+        if heads != (cfg.num_attention_heads, head_width) or kind(array) != "f":
             raise InputError(
-                f"{name}[{place}] must be (B, {cfg.num_attention_heads}, tokens, {head_width}); "
-                f"got {array.dtype} of shape {array.shape}"
+                f"{name}[{at}] must be (B, {cfg.num_attention_heads}, tokens, {head_width}); "
+                f"got {array.dtype} of shape {shape}"
             )
-        if len(first) != len(arrays) or array.shape != first[place - place % 2]:
+        if len(first) != len(arrays) or shape != first[at - at % 2]:
             raise InputError(
-                f"{name}[{place}] is {array.shape}; all layers must hold arrays of the same shapes"
+                f"{name}[{at}] is {shape}; all layers must hold arrays of the same shapes"
             )
-    return tuple(as_finite(f"{name}[{place}]", array, dtype) for place, array in enumerate(arrays))
+    return tuple(place.finite(f"{name}[{at}]", array) for at, array in enumerate(arrays))
 
 
 def _cached(layer: tuple[Array, ...]) -> Cached:

@@ -69,17 +69,21 @@ class BertTowerBase(ModelBase[ConfigT, TreeT]):
         """Run the tower, as encoder or as decoder."""
         given = self._checked(cfg, call)
 
-        def run(ops: Ops) -> tuple[States, tuple[Cached, ...] | None]:
-            text = given.text
+        heads = self.place.put(given.head_mask)
+
+        def run(
+            ops: Ops, text: Text, mask: Mask, memory: Memory
+        ) -> tuple[States, tuple[Cached, ...] | None]:
             if isinstance(cfg, RobertaConfig):
                 text = roberta.with_positions(ops, cfg, text)
-            if given.memory.empty and not given.use_cache:
-                return bert_tower(ops, cfg, p, text, given.mask, given.head_mask), None
-            return decoder_tower(ops, cfg, p, text, given.mask, given.memory, given.head_mask)
+            if memory.empty and not given.use_cache:
+                return bert_tower(ops, cfg, p, text, mask, heads), None
+            return decoder_tower(ops, cfg, p, text, mask, memory, heads)
 
         across = given.memory.states is not None
         watch = bert_watch(p.path, cfg.num_hidden_layers, across)
-        (found, kept), seen = self._watched(run, watch, states, attentions)
+        inputs = (given.text, given.mask, given.memory)
+        (found, kept), seen = self._watched(run, inputs, watch, states, attentions)
         return BaseModelOutputWithPoolingAndCrossAttentions(
             last_hidden_state=found.last_hidden_state,
             pooler_output=found.pooler_output,
@@ -97,11 +101,11 @@ class BertTowerBase(ModelBase[ConfigT, TreeT]):
                 "use_cache=True needs a decoder; the config has is_decoder=False, so nothing is "
                 "kept for a next call"
             )
-        past = check_past(cfg, call.past_key_values, self.dtype)
+        past = check_past(cfg, call.past_key_values, self.place)
         earlier = 0 if past is None else past[0][0].shape[2]
         text = check_text(
             cfg,
-            self.dtype,
+            self.place,
             call.input_ids,
             call.inputs_embeds,
             call.token_type_ids,
@@ -116,9 +120,9 @@ class BertTowerBase(ModelBase[ConfigT, TreeT]):
         return _Checked(
             text,
             mask,
-            check_memory(cfg, self.dtype, batch, length, *others, past),
+            check_memory(cfg, self.place, batch, length, *others, past),
             check_head_mask(
-                call.head_mask, cfg.num_hidden_layers, cfg.num_attention_heads, self.dtype
+                call.head_mask, cfg.num_hidden_layers, cfg.num_attention_heads, self.place
             ),
             cfg.is_decoder and (cfg.use_cache if call.use_cache is None else use_cache),
         )

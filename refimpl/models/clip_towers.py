@@ -40,14 +40,14 @@ class ClipModelBase(ModelBase[ConfigT, TreeT]):
         attentions: bool | None = False,
     ) -> BaseModelOutputWithPooling:
         """Run the image tower."""
-        pixels = check_pixels(cfg, pixel_values, self.dtype, interpolate_pos_encoding)
+        pixels = check_pixels(cfg, pixel_values, self.place, interpolate_pos_encoding)
 
-        def run(ops: Ops) -> tuple[Any, Any]:
+        def run(ops: Ops, pixels: Any) -> tuple[Any, Any]:
             tower: Tower = self.family.vision_tower
             return tower(ops, cfg, p, pixels, interpolate_pos_encoding)
 
         watch = encoder_watch(p.path, cfg.num_hidden_layers)
-        pooled, seen = self._watched(run, watch, states, attentions)
+        pooled, seen = self._watched(run, (pixels,), watch, states, attentions)
         return BaseModelOutputWithPooling(*pooled, seen.hidden_states, seen.attentions)
 
     def _read(
@@ -65,12 +65,12 @@ class ClipModelBase(ModelBase[ConfigT, TreeT]):
         mask = check_attention_mask(attention_mask, ids.shape)
         positions = check_position_ids(cfg, position_ids, ids.shape)
 
-        def run(ops: Ops) -> tuple[Any, Any]:
+        def run(ops: Ops, ids: Any, mask: Any, positions: Any) -> tuple[Any, Any]:
             tower: Tower = self.family.text_tower
             return tower(ops, cfg, p, ids, mask, positions)
 
         watch = encoder_watch(p.path, cfg.num_hidden_layers)
-        pooled, seen = self._watched(run, watch, states, attentions)
+        pooled, seen = self._watched(run, (ids, mask, positions), watch, states, attentions)
         return BaseModelOutputWithPooling(*pooled, seen.hidden_states, seen.attentions)
 
 

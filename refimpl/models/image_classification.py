@@ -4,12 +4,14 @@ Beside clip.py and siglip.py, over `classify` of graph/clip.py and of graph/sigl
 graph/losses.py.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from refimpl.base_config import Config
 from refimpl.configs import CLIPConfig, SiglipConfig
+from refimpl.devices import beside
 from refimpl.errors import InputError
 from refimpl.graph import clip, losses, siglip
 from refimpl.graph.interface import Ops
@@ -168,9 +170,10 @@ def classification_loss(
                 f"labels must be one class index from 0 to {count - 1} (or −100 to ignore) "
                 f"for each picture, not all ignored; got {array.tolist()}"
             )
-        return losses.cross_entropy(ops, logits, rows.astype(np.int64))
-    if array.size != logits.size:
-        raise InputError(f"labels must have the logits' shape {logits.shape}; got {array.shape}")
-    values = array.astype(logits.dtype).reshape(logits.shape)
+        return losses.cross_entropy(ops, logits, beside(rows.astype(np.int64), logits))
+    if array.size != math.prod(logits.shape):
+        shape = tuple(logits.shape)
+        raise InputError(f"labels must have the logits' shape {shape}; got {array.shape}")
+    values = beside(array.astype(np.float64), logits).reshape(logits.shape)
     loss = losses.mean_squared_error if kind == "regression" else losses.binary_cross_entropy
     return loss(ops, logits, values)

@@ -15,10 +15,13 @@ import warnings
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from refimpl import ops as numpy_ops
 from refimpl.base_config import Config
 from refimpl.checkpoints.names import compare_trees
 from refimpl.configs import CLIPTextConfig, VisionTextDualEncoderConfig
+from refimpl.devices import Place, fresh_leaf, on_host, place_for
 from refimpl.errors import InputError
 from refimpl.graph import clip, losses
 from refimpl.graph.interface import Ops
@@ -27,8 +30,8 @@ from refimpl.inputs import check_pairs, check_switch
 from refimpl.models.base import ModelBase
 from refimpl.models.dual_encoder_towers import TEXT_TOWERS, VISION_TOWERS, Tower, load_tower
 from refimpl.outputs import CLIPOutput
-from refimpl.params import fill, hang, initialise, named_leaves
-from refimpl.pretrained import PreTrainedModel, float_dtype
+from refimpl.params import hang, named_leaves
+from refimpl.pretrained import PreTrainedModel
 from refimpl.shapes import Array, Float
 
 Self = TypeVar("Self", bound="VisionTextDualEncoderModel")
@@ -42,9 +45,10 @@ class VisionTextDualEncoderModel(ModelBase[VisionTextDualEncoderConfig, DualEnco
         vision_model: an image tower of `VISION_TOWERS` with its weights; None draws a fresh one.
         text_model: a text tower of `TEXT_TOWERS`, likewise.
         seed: seed of the freshly drawn weights.
-        dtype: "float32" (default) or "float64"; the towers' weights are cast to it.
+        dtype: as every model's (see pretrained.PreTrainedModel); the towers' weights are cast.
         params: a tree of weights to use instead of all of these.
         ops: the interpreter; numpy's by default.
+        device: as every model's; None takes the given towers' own.
 
     Raises:
         InputError: neither a config nor both towers, or a tower that does not fit.
@@ -62,6 +66,7 @@ class VisionTextDualEncoderModel(ModelBase[VisionTextDualEncoderConfig, DualEnco
         dtype: Any = "float32",
         params: DualEncoder | None = None,
         ops: Ops = numpy_ops,
+        device: Any = None,
     ) -> None:
         for name, tower in (("vision_model", vision_model), ("text_model", text_model)):
             if tower is None and config is None:
@@ -72,10 +77,14 @@ class VisionTextDualEncoderModel(ModelBase[VisionTextDualEncoderConfig, DualEnco
             config = self.config_class.from_vision_text_configs(
                 vision_model.config, text_model.config
             )
-        super().__init__(config, seed=seed, dtype=dtype, params=params, ops=ops)
         given = {"vision_model": vision_model, "text_model": text_model}
-        if params is None and any(given.values()):
-            self.params = self._with_towers(given, seed)
+        towers = {name: tower for name, tower in given.items() if tower is not None}
+        if device is None:
+            device = next((tower.device for tower in towers.values() if tower.device), None)
+        if params is None and towers and isinstance(config, self.config_class):
+            params = self._with_towers(config, towers, seed, place_for(device, dtype))
+        super().__init__(config, seed=seed, dtype=dtype, params=params, ops=ops, device=device)
+        self._towers: dict[str, Tower] = {}
 
     @classmethod
     def spec(cls, config: VisionTextDualEncoderConfig) -> DualEncoder:
@@ -87,31 +96,47 @@ class VisionTextDualEncoderModel(ModelBase[VisionTextDualEncoderConfig, DualEnco
             TEXT_TOWERS[type(text)].spec(text),
         )
 
-    def _with_towers(self, given: dict[str, Tower | None], seed: int) -> DualEncoder:
+    @classmethod
+    def _with_towers(
+        cls, config: VisionTextDualEncoderConfig, towers: dict[str, Tower], seed: int, place: Place
+    ) -> DualEncoder:
         """Take the weights of the towers that are given, and draw the others."""
-        spec = self.spec(self.config)
-        tensors = dict(named_leaves(initialise(spec, seed, self.dtype)))
-        for name, tower in given.items():
-            if tower is None:
-                continue
+        spec = cls.spec(config)
+        tensors: dict[str, Array] = {}
+        for name, tower in towers.items():
             found = dict(named_leaves(hang(name, tower.params)))
             wanted = {path: leaf.shape for path, leaf in named_leaves(getattr(spec, name))}
-            compare_trees(wanted, found, f"the given {name}, a {type(tower).__name__},")
+            # only shapes are compared: the weights may be on a device, and of its dtype
+            shapes = {path: np.broadcast_to(np.float32(0), x.shape) for path, x in found.items()}
+            compare_trees(wanted, shapes, f"the given {name}, a {type(tower).__name__},")
             tensors |= found
-        return fill(spec, tensors, self.dtype)
+
+        def leaf(name: str, spec: Any) -> Any:
+            if name not in tensors:
+                return fresh_leaf(place, name, spec, seed)
+            return on_host(tensors[name]) if place.device is None else tensors[name]
+
+        return place.tree(spec, leaf)
 
     @property
     def vision_model(self) -> Any:
         """The image tower as a model of its own class, over the same weights."""
-        return self._tower(VISION_TOWERS, self.config.vision_config, self.params.vision_model)
+        kind = VISION_TOWERS[type(self.config.vision_config)]
+        return self._tower("vision", kind, self.config.vision_config, self.params.vision_model)
 
     @property
     def text_model(self) -> Any:
         """The text tower, likewise."""
-        return self._tower(TEXT_TOWERS, self.config.text_config, self.params.text_model)
+        kind = TEXT_TOWERS[type(self.config.text_config)]
+        return self._tower("text", kind, self.config.text_config, self.params.text_model)
 
-    def _tower(self, table: dict[type[Config], Any], config: Config, params: Any) -> Any:
-        return table[type(config)](config, dtype=self.dtype, params=params, ops=self.ops)
+    def _tower(self, side: str, kind: Any, config: Config, params: Any) -> Any:
+        """Make a tower once: on a device it remembers which batches fit."""
+        known = self._towers.get(side)
+        if known is None or known.params is not params or known.ops is not self.ops:
+            common = {"params": params, "ops": self.ops, "device": self.device}
+            self._towers[side] = known = kind(config, dtype=self.dtype, **common)
+        return known
 
     def _read(
         self,
@@ -217,6 +242,7 @@ class VisionTextDualEncoderModel(ModelBase[VisionTextDualEncoderConfig, DualEnco
         seed: int = 0,
         dtype: Any = "float32",
         ops: Ops = numpy_ops,
+        device: Any = None,
         **values: Any,
     ) -> Self:
         """Join two checkpoints; the projections and the temperature are fresh, and say so.
@@ -226,8 +252,9 @@ class VisionTextDualEncoderModel(ModelBase[VisionTextDualEncoderConfig, DualEnco
                 or Chinese-CLIP's stands for its image tower, without its projection.
             text_model_name_or_path: folder or hub id of the text tower.
             seed: seed of what is drawn afresh.
-            dtype: "float32" or "float64".
+            dtype: "float32" or "float64"; with a device also "float16" and "bfloat16".
             ops: the interpreter.
+            device: as every model's; None takes that of given towers.
             **values: `vision_model=` and `text_model=` are towers to use instead of checkpoints;
                 other arguments that begin with `vision_` or `text_` go to that tower's
                 `from_pretrained`, `vision_config=` among them; the rest are fields of the config,
@@ -236,14 +263,14 @@ class VisionTextDualEncoderModel(ModelBase[VisionTextDualEncoderConfig, DualEnco
         Raises:
             InputError: a tower is missing, of a kind that cannot be joined, or does not load.
         """
-        towers = {}
+        towers, common = {}, {"seed": seed, "dtype": dtype, "device": device}
         names = {"vision": vision_model_name_or_path, "text": text_model_name_or_path}
         for side, name in names.items():
             own = {n: values.pop(n) for n in list(values) if n.startswith(f"{side}_")}
             own = {n.removeprefix(f"{side}_"): value for n, value in own.items()}
             towers[side] = own.pop("model", None)
             if towers[side] is None:
-                towers[side] = load_tower(side, name, {"seed": seed, "dtype": dtype, **own})
+                towers[side] = load_tower(side, name, {**common, **own})
         cls._check_changes(values)
         vision, text = towers["vision"], towers["text"]
         for side, tower in towers.items():
@@ -251,7 +278,7 @@ class VisionTextDualEncoderModel(ModelBase[VisionTextDualEncoderConfig, DualEnco
                 kind = type(tower).__name__
                 raise InputError(f"{side}_model must be a model of refimpl; got {kind}")
         config = cls.config_class.from_vision_text_configs(vision.config, text.config, **values)
-        model = cls(config, vision, text, seed=seed, dtype=float_dtype(dtype), ops=ops)
+        model = cls(config, vision, text, ops=ops, **common)
         warnings.warn(
             "The projection layer and logit scale weights ['visual_projection.weight', "
             "'text_projection.weight', 'logit_scale'] are newly initialized: drawn from seed "

@@ -20,8 +20,8 @@ from refimpl.graph.interface import Ops
 from refimpl.inputs import check_head_mask, check_masked_patches, check_pixels, check_switch
 from refimpl.models.base import ModelBase, Watch
 from refimpl.outputs import BaseModelOutputWithPooling
-from refimpl.params import initialise, join
-from refimpl.pretrained import ConfigT, TreeT, float_dtype
+from refimpl.params import join
+from refimpl.pretrained import ConfigT, TreeT
 from refimpl.shapes import Array, Float
 
 Run = Callable[
@@ -48,17 +48,22 @@ class PictureModel(ModelBase[ConfigT, TreeT]):
         cfg: Any = self.config
         tree: Any = self.params
         layers = cfg.num_hidden_layers
-        pixels = check_pixels(cfg, pixel_values, self.dtype, any_size)
+        pixels = check_pixels(cfg, pixel_values, self.place, any_size)
         has_mask_token = tree.embeddings.mask_token is not None
-        masked = check_masked_patches(cfg, bool_masked_pos, pixels, has_mask_token)
-        weights = check_head_mask(head_mask, layers, cfg.num_attention_heads, self.dtype)
+        masked = check_masked_patches(cfg, bool_masked_pos, pixels, has_mask_token, self.place)
+        heads = check_head_mask(head_mask, layers, cfg.num_attention_heads, self.place)
+        weights = self.place.put(heads)
         at = join(tree.path, "encoder")
         watch = Watch(
             hidden_states=[f"{at}.input", *(f"{at}.layer.{n}.output" for n in range(layers))],
             attentions=[f"{at}.layer.{n}.attention.probs" for n in range(layers)],
         )
         pooled, seen = self._watched(
-            lambda ops: run(ops, pixels, masked, weights), watch, states, attentions
+            lambda ops, pixels, masked: run(ops, pixels, masked, weights),
+            (pixels, masked),
+            watch,
+            states,
+            attentions,
         )
         return BaseModelOutputWithPooling(*pooled, seen.hidden_states, seen.attentions)
 
@@ -74,6 +79,7 @@ class ViTModel(PictureModel[ViTConfig, Any]):
         dtype: "float32" (default) or "float64".
         params: a tree of weights to use instead of fresh ones; it says itself what it has.
         ops: the interpreter; numpy's by default.
+        device: as every model's (see pretrained.PreTrainedModel).
     """
 
     config_class = ViTConfig
@@ -92,11 +98,13 @@ class ViTModel(PictureModel[ViTConfig, Any]):
         dtype: Any = "float32",
         params: Any = None,
         ops: Ops = numpy_ops,
+        device: Any = None,
     ) -> None:
+        spec = None
         if params is None and isinstance(config, self.config_class):
             spec = self.spec(config, add_pooling_layer, use_mask_token)
-            params = initialise(spec, seed, float_dtype(dtype))
-        super().__init__(config, dtype=dtype, params=params, ops=ops)
+        common = {"seed": seed, "dtype": dtype, "params": params, "ops": ops, "device": device}
+        super().__init__(config, **common, fresh_spec=spec)
 
     @classmethod
     def spec(

@@ -247,7 +247,7 @@ def test_dtypes_that_it_does_not_compute_in(dtype):
         CLIPModel(tiny.config(), dtype=dtype)
 
 
-@pytest.mark.parametrize("name", ["device", "torch_dtype", "projektion_dim"])
+@pytest.mark.parametrize("name", ["divice", "torch_dtype", "projektion_dim"])
 def test_unknown_arguments_are_not_ignored(name, tmp_path):
     tiny.model().save_pretrained(tmp_path)
     with pytest.raises(InputError, match=f"{name} is neither an argument nor a field"):

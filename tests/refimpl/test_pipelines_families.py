@@ -218,7 +218,7 @@ def test_float64_is_handed_on():
 
 def test_upstreams_other_words():
     options = {
-        "device": "cpu",
+        "device": -1,
         "use_fast": True,
         "torch_dtype": "auto",
         "model_kwargs": {"seed": 1},

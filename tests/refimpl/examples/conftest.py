@@ -47,7 +47,5 @@ def cheap_weights(request, monkeypatch):
     """
     if request.param == "zeros":
         zeros = functools.partial(map_leaves, lambda _, leaf: np.zeros(leaf.shape, np.float32))
-        monkeypatch.setattr(
-            refimpl.pretrained, "initialise", lambda spec, seed=0, dtype=None: zeros(spec)
-        )
+        monkeypatch.setattr(refimpl.pretrained, "fresh", lambda place, spec, seed: zeros(spec))
     return lambda model: sorted(tuple(x.shape) for x in model.state_dict().values())
