@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 		--labels "a penguin" "a cat" "a dog" "a rose" "a sailboat"
 
 # Three runs, because Triton decides at its import whether it interprets or compiles. The first takes
-# one core most of the time, so the kernels' two runs go beside it; each prints all at once.
+# one core most of the time, so the kernels' two runs go beside it, politely; each prints at its end.
 test: $(VENV)/.test lint
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 test-reference test-kernels
 
@@ -19,7 +19,7 @@ test-reference: $(VENV)/.test
 
 test-kernels: $(VENV)/.test
 	@status=0; for run in test-interpreter test-compiled; do \
-		$(MAKE) --no-print-directory $$run > $(VENV)/$$run.log 2>&1 || status=1; \
+		nice $(MAKE) --no-print-directory $$run > $(VENV)/$$run.log 2>&1 || status=1; \
 		echo; cat $(VENV)/$$run.log; \
 	done; exit $$status
 

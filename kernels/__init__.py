@@ -13,4 +13,4 @@ dependencies (torch, triton) are imported by the other files only.
 __version__ = "0.1.0"
 
 PROJECT = "clip-refimpl"
-"""Whose package this is: another project's has the same name (see refimpl/devices.py)."""
+"""Whose package this is: another project's has the same name (see refimpl/find_device.py)."""

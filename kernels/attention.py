@@ -206,32 +206,31 @@ def _masks(
 ) -> tuple[tuple[Tensor, Tensor], tuple[int, ...], dict[str, bool]]:
     """Give pointers, strides and flags of the masks; q stands in for one that is not there."""
     padding, shown_batch = (q, 0) if shown is None else (shown, shown.stride(0))
-    added, bias_strides = (q, (0, 0, 0, 0)) if bias is None else (bias, bias.stride())
+    added, bias_strides = (q, (0, 0, 0, 1)) if bias is None else (bias, bias.stride())
     flags = {"PADDED": shown is not None, "BIASED": bias is not None}
     return (padding, added), (shown_batch, *bias_strides), flags
 
 
-WIDTHS = (32, 48, 64, 72, 80, 88, 104, 128)
+WIDTHS = (32, 48, 64, 72, 80, 88, 96, 104, 128)
 """Of the heads that real checkpoints have."""
 
 
 def configurations() -> list[Configuration]:
     """Say what the launcher chooses for the heads, lengths and masks of real checkpoints.
 
-    float16 compiles to what bfloat16 does, so it is here for one width only.
+    Texts that are causal or that have a bias are 64 wide; padding is also that of pictures 72 wide.
+    float16 has the tiles of bfloat16, so it is here once.
     """
-    cases = [(width, dtype, 257) for width in WIDTHS for dtype in ("bfloat16", "float32")]
-    cases += [(64, "float16", 257), (64, "bfloat16", 577), (72, "bfloat16", 729)]
+    dtypes = ("bfloat16", "float32")
+    cases = [(width, dtype, 257, False) for width in WIDTHS for dtype in dtypes]
+    cases += [(width, "bfloat16", 577, False) for width in (64, 72, 80)]
+    cases += [(64, dtype, 257, True) for dtype in dtypes] + [(64, "float16", 257, False)]
     found = []
-    for width, dtype, length in cases:
-        chosen = tiles(width, getattr(torch, dtype), length)
-        for causal in (False, True) if width == 64 and length == 257 else (False,):
-            constants = {**chosen, "CAUSAL": causal}
-            found.append(configuration(attention_kernel, width, dtype, constants, {}))
-    for width, dtype in ((64, "bfloat16"), (64, "float32"), (72, "bfloat16")):
-        for padded, biased in ((True, False), (False, True), (True, True)):
-            if width == 64 or not biased:
-                found.append(_masked_configuration(width, dtype, padded, biased))
+    for width, dtype, length, causal in cases:
+        constants = {**tiles(width, getattr(torch, dtype), length), "CAUSAL": causal}
+        found.append(configuration(attention_kernel, width, dtype, constants, {}))
+    for width, biased in ((64, False), (64, True), (72, False)):
+        found += [_masked_configuration(width, dtype, not biased, biased) for dtype in dtypes]
     return found
 
 

@@ -20,7 +20,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.attention_shapes import check_attention, fitted, why_not_heads
+from kernels.attention_shapes import check_attention, fitted, readable, why_not_heads
 from kernels.attention_tiles import HIDDEN, LOG2E, NOTHING
 from kernels.compiled import TRITON_NAMES, Configuration
 from kernels.device_functions import rounded
@@ -138,11 +138,11 @@ def attention_one_query(
     batch, keys, width = q.shape[0], k.shape[1], q.shape[2] // heads
     shown = fitted("key_padding", mask.key_padding, (batch, keys), q)
     y = torch.empty(q.shape, dtype=q.dtype, device=q.device)
-    q, k, v = (x if x.stride(2) == 1 else x.contiguous() for x in (q, k, v))
+    q, k, v = (readable(x) for x in (q, k, v))
     padding, shown_batch = (q, 0) if shown is None else (shown, shown.stride(0))
     launch(
         attention_one_query_kernel, (batch * heads,), q.device,
-        q, k, v, y, padding, keys, heads, scale,
+        q, k, v, y, padding, keys, heads, float(scale),
         q.stride(0), k.stride(0), k.stride(1), v.stride(0), v.stride(1), shown_batch,
         WIDTH=width, PADDED=shown is not None, **tiles(width),
     )  # fmt: skip
@@ -174,9 +174,10 @@ WIDTHS = (64, 72, 96)
 
 
 def configurations() -> list[Configuration]:
-    """Say what the launcher chooses for real pooling heads; float16 is here for one width only."""
+    """Say what the launcher chooses for real pooling heads; float16 has the tiles of bfloat16."""
     calls = [(width, dtype, False) for width in WIDTHS for dtype in ("bfloat16", "float32")]
-    calls += [(72, "float16", False), (64, "bfloat16", True), (72, "bfloat16", True)]
+    calls += [(width, dtype, True) for width in (64, 72) for dtype in ("bfloat16", "float32")]
+    calls += [(72, "float16", False)]
     return [_configuration(*call) for call in calls]
 
 

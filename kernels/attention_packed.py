@@ -12,6 +12,7 @@ Limits:  head widths up to 256; segments must not fall; float32, float16, bfloat
 Source:  Dao 2023, FlashAttention-2 (arXiv:2307.08691), flash_attn_varlen_func (cu_seqlens).
 """
 
+import weakref
 from itertools import pairwise
 from typing import Any
 
@@ -99,7 +100,8 @@ def attention_packed(
         causal: whether a token sees only what comes before it in its text, and itself.
         scale: of the products of queries and keys.
         longest: tokens of the longest text, or more; given, nothing waits for the GPU. It is
-            believed: what is behind it in a longer text is never written.
+            believed: what is behind it in a longer text is never written. Not given, the borders
+            are read, which waits; one tensor is read once, for all the layers that share it.
 
     Raises:
         KernelError: shapes, dtypes or devices do not fit, or there is no kernel for this.
@@ -157,7 +159,28 @@ def _check_segments(q: Tensor, k: Tensor, segments: Tensor) -> None:
         )
 
 
+_last_read: tuple[weakref.ref[Tensor], int, int, int] | None = None
+"""The segments that were read last, their version, the number of tokens, and the longest text."""
+
+
 def _longest(segments: Tensor, tokens: int) -> int:
+    """Say how long the longest text is; the layers of a tower share one tensor and one reading.
+
+    What is written into a tensor changes its version. Those of torch.inference_mode have none, so
+    they are read every time.
+    """
+    global _last_read
+    if segments.is_inference():
+        return _read_longest(segments, tokens)
+    key = segments._version, tokens
+    if (last := _last_read) is not None and last[0]() is segments and last[1:3] == key:
+        return last[3]
+    longest = _read_longest(segments, tokens)
+    _last_read = weakref.ref(segments), *key, longest
+    return longest
+
+
+def _read_longest(segments: Tensor, tokens: int) -> int:
     """Read the borders, which waits for the GPU, and check them while they are here.
 
     Raises:
@@ -174,15 +197,16 @@ def _longest(segments: Tensor, tokens: int) -> int:
 
 
 def configurations() -> list[Configuration]:
-    """Say what the launcher chooses for the heads and dtypes of real text towers.
+    """Say what the launcher chooses for real text towers, whose heads are all 64 wide.
 
-    float16 compiles to what bfloat16 does (attention.py has it).
+    float16 has the tiles of bfloat16, so it is here once.
     """
     found = []
-    for width, dtype in ((64, "bfloat16"), (64, "float32"), (80, "bfloat16"), (128, "bfloat16")):
-        for causal in (True, False) if width == 64 else (True,):
-            chosen = tiles(width, getattr(torch, dtype), 77)
-            constants = {**chosen, "CAUSAL": causal}
-            kinds = {"segments_ptr": "*i64", "tiles": "i32:any"}
-            found.append(configuration(attention_packed_kernel, width, dtype, constants, kinds))
+    for dtype, causal in (
+        ("bfloat16", True), ("bfloat16", False), ("float32", True), ("float32", False),
+        ("float16", True),
+    ):  # fmt: skip
+        constants = {**tiles(64, getattr(torch, dtype), 77), "CAUSAL": causal}
+        kinds = {"segments_ptr": "*i64", "tiles": "i32:any"}
+        found.append(configuration(attention_packed_kernel, 64, dtype, constants, kinds))
     return found

@@ -35,8 +35,10 @@ def tiles(width: int, dtype: torch.dtype, queries: int, masked: bool = False) ->
         rows, keys, warps, stages = 64, 32, 4, 2
     elif masked and width > 64:
         rows, keys, warps, stages = 64, 32, 4, 2
-    elif queries > 512 and not masked:  # long: more products for each key that is read
+    elif queries > 512 and not masked and 64 <= width <= 80:  # more products for each key read
         rows, keys, warps, stages = 128, 64, 8, 3
+    elif 80 < width <= 96:  # with two stages sm_80 spills a few registers
+        rows, keys, warps, stages = 64, 64, 4, 3
     else:
         rows, keys, warps, stages = 64, 64, 4, 2
     found = {"P1": p1, "P2": p2, "P3": p3, "QUERIES": rows, "KEYS": keys}
@@ -66,17 +68,31 @@ def check_attention(op: str, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Non
     check_kernel(op, q)
 
 
+FARTHEST = 2**23
+"""Numbers from one row to the next: a tile's 128 rows are then counted in 32 bits."""
+
+
+def readable(x: Tensor) -> Tensor:
+    """Make neighbouring columns neighbours in memory, and keep rows within reach of one another.
+
+    What models have, views of one packed product, stays as it lies.
+    """
+    return x if x.stride(-1) == 1 and x.stride(1) < FARTHEST else x.contiguous()
+
+
 def prepared(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor, float]:
-    """Make neighbouring columns neighbours in memory, and the scale one that keeps the order.
+    """Make q, k and v readable, and the scale one that keeps the order.
 
     The kernels take the largest product before they scale it.
     """
-    q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
+    q, k, v = (readable(x) for x in (q, k, v))
     return (-q, k, v, -float(scale)) if scale < 0 else (q, k, v, float(scale))
 
 
 def fitted(name: str, given: Tensor | None, shape: tuple[int, ...], q: Tensor) -> Tensor | None:
     """Spread a mask over all items and heads, by strides of 0, in a dtype that kernels read.
+
+    The kernels count the keys of a mask in 32 bits, and those of a key padding lie side by side.
 
     Raises:
         KernelError: its shape or device does not fit.
@@ -91,9 +107,10 @@ def fitted(name: str, given: Tensor | None, shape: tuple[int, ...], q: Tensor) -
     if given.device != q.device:
         raise KernelError(f"attention: q is on {q.device} and {name} on {given.device}")
     if name == "key_padding":
-        given = given.bool().contiguous().view(torch.uint8)
-    elif given.dtype not in FLOATS:
-        given = given.float()
+        given = given.bool().expand(-1, shape[1]).contiguous().view(torch.uint8)
+    else:
+        given = given if given.dtype in FLOATS else given.float()
+        given = given if given.stride(-1) * shape[-1] < 2**31 else given.contiguous()
     return given.expand(shape)
 
 
@@ -130,6 +147,6 @@ def configuration(
         constants["num_stages"],
         tensor_cores=dtype != "float32",
         # a piece of 16 or 32 columns has too few numbers for each thread to take 128 bits of them,
-        # and masks have rows of any length
-        wide_loads=width % 64 == 0 and "PADDED" not in constants,
+        # as has a tile of EDGE keys for eight of AMD's warps; masks have rows of any length
+        wide_loads=width % 64 == 0 and "PADDED" not in constants and constants["num_warps"] <= 4,
     )

@@ -12,8 +12,8 @@ Sums:    float32. The softmax is one pass: a row's maximum is known before its f
 Traffic: q, k and v are read once and y is written once: 8·S·K bytes a head in half precision for
          4·S²·K FLOPs, so below about 350 tokens it is memory that counts. Where L is above QUERIES,
          each block of queries reads k and v again, from the cache.
-Limits:  S up to 128, K up to 128, of float32 64 and 80; float16, bfloat16; no bias together with
-         padding.
+Limits:  S up to 80 (with K up to 96) or 64 (with K up to 128), in float32 64 with K up to 80;
+         float16, bfloat16; no bias together with padding.
 Source:  Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.
 """
 
@@ -24,7 +24,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.attention_shapes import check_attention, fitted
+from kernels.attention_shapes import check_attention, fitted, readable
 from kernels.attention_tiles import (
     HIDDEN,
     LOG2E,
@@ -38,7 +38,7 @@ from kernels.device_functions import dot, rounded
 from kernels.errors import KernelError
 from kernels.runtime import cdiv, float32_precision, launch, split
 
-LONGEST = 128
+LONGEST = 80
 WIDEST = 128
 
 
@@ -141,7 +141,7 @@ def attention_short_kernel(
             k_ptr + batch * k_batch + head * WIDTH,
             v_ptr + batch * v_batch + head * WIDTH,
             y_ptr + (batch * queries * heads + head) * WIDTH,
-            mask_ptr + batch * mask_batch + head * mask_head,
+            mask_ptr + batch * mask_batch + tl.cast(head, tl.int64) * mask_head,
             program % blocks * QUERIES, queries, keys, offset, scale,
             q_row, k_row, v_row, heads * WIDTH, mask_row, mask_key,
             WIDTH, P1, P2, P3, QUERIES, KEYS1, KEYS2, MASK, PRECISION,
@@ -156,18 +156,17 @@ def tiles(width: int, keys: int, dtype: torch.dtype) -> dict[str, int]:
 
     Returns:
         The pieces of a head P1, P2 and P3, QUERIES, KEYS1 and KEYS2, num_warps and num_stages;
-        nothing where every choice spills registers (attention.py walks over the keys instead).
+        nothing where they would fill the registers (attention.py walks over the keys instead).
     """
     pieces = split(width, 16)
-    keys1, keys2 = next(t for t in ((64, 0), (64, 16), (64, 32), (128, 0)) if keys <= sum(t))
     if dtype == torch.float32:
-        if keys > 64 or sum(pieces) > 80:
-            return {}
-        rows, warps = 32, 8
+        rows, warps, widest = 32, 8, 80 if keys <= 64 else 0
     else:
-        rows, warps = 64, 8 if keys > 96 or (keys > 64 and sum(pieces) > 96) else 4
+        rows, warps, widest = 64, 4, WIDEST if keys <= 64 else 96
+    if sum(pieces) > widest:
+        return {}
     found = dict(zip(("P1", "P2", "P3"), pieces, strict=True))
-    found |= {"QUERIES": rows, "KEYS1": keys1, "KEYS2": keys2}
+    found |= {"QUERIES": rows, "KEYS1": 64, "KEYS2": 16 if keys > 64 else 0}
     return found | {"num_warps": warps, "num_stages": 2}
 
 
@@ -200,14 +199,15 @@ def attention_short(
     (batch, queries, _), keys, width = q.shape, k.shape[1], q.shape[2] // heads
     kind, drawn, steps = _mask_as_it_lies(q, mask, (batch, heads, queries, keys))
     y = torch.empty(q.shape, dtype=q.dtype, device=q.device)
-    q, k, v = (x if x.stride(2) == 1 else x.contiguous() for x in (q, k, v))
+    q, k, v = (readable(x) for x in (q, k, v))
     found = tiles(width, keys, q.dtype)
     each = heads_of_program(batch, heads, queries)
     programs = batch * cdiv(heads, each) * cdiv(queries, found["QUERIES"])
     launch(
         attention_short_kernel, (programs,), q.device,
         q, k, v, y, drawn, heads, each, queries, keys, keys - queries if mask.causal else keys,
-        scale, q.stride(0), q.stride(1), k.stride(0), k.stride(1), v.stride(0), v.stride(1), *steps,
+        float(scale), q.stride(0), q.stride(1), k.stride(0), k.stride(1), v.stride(0), v.stride(1),
+        *steps,
         WIDTH=width, MASK=kind, PRECISION=float32_precision(), **found,
     )  # fmt: skip
     return y
@@ -234,7 +234,7 @@ def why_not_here(q: Tensor, k: Tensor, mask: Any, heads: int) -> str | None:
     if width > WIDEST:
         return f"heads are wider than {WIDEST}"
     if not tiles(width, keys, q.dtype):
-        return f"heads {width} wide with {keys} keys fill more registers than float32 has"
+        return f"{keys} keys of heads {width} wide fill more registers than there are"
     return None
 
 
@@ -252,20 +252,22 @@ def _mask_as_it_lies(
     return "none", q, (0, 0, 0, 1)
 
 
-SHORT = ((64, 50), (72, 64), (64, 77))
-"""Head width and keys of real checkpoints: B/32 pictures, SigLIP's texts, CLIP's texts."""
+SHORT = ((64, 64, "none"), (72, 64, "none"), (32, 64, "padding"), (64, 64, "padding"))
+"""Head width, keys and mask: B/32 pictures and SigLIP's texts of both widths; BERT's short texts.
+
+Pictures with wider heads have more tokens, and BEiT's, which have a bias, have 197.
+"""
 
 
 def configurations() -> list[Configuration]:
     """Say what the launcher chooses for real checkpoints; causal is no constant here.
 
-    float16 compiles to what bfloat16 does, so it is here for one shape only.
+    In float32 attention.py takes all above 64 keys. float16 has the tiles of bfloat16, so it is
+    here once.
     """
-    calls = [(*short, "none", "bfloat16") for short in SHORT]
-    calls += [(64, keys, "padding", "bfloat16") for keys in (50, 77)]
+    calls = [(*short, dtype) for short in SHORT for dtype in ("bfloat16", "float32")]
+    calls += [(64, 77, kind, "bfloat16") for kind in ("none", "padding")]
     calls += [(64, 77, "bias", "bfloat16"), (64, 77, "none", "float16")]
-    calls += [(64, 50, kind, "float32") for kind in ("none", "padding")]
-    calls += [(72, 64, "none", "float32")]
     return [_configuration(*call) for call in calls]
 
 

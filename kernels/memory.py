@@ -54,9 +54,11 @@ class Parts:
                 results.append(run(part))
                 start += size
                 continue
-            except torch.OutOfMemoryError as error:
-                # behind this block the error, and what the failed run still held, are gone
-                reason = str(error).split(". ")[0]
+            except RuntimeError as error:
+                reason = why_no_memory(error)
+                if reason is None:
+                    raise
+            # here the error, and what the failed run still held, are gone
             size = self._smaller(size, reason)
             self.sizes[key] = size
         return results[0] if len(results) == 1 else joined(results)
@@ -75,9 +77,27 @@ class Parts:
             self._told.add((size, half))
             warnings.warn(
                 f"out of memory with a batch of {size} on {self.device}; going on with {half}",
-                stacklevel=7,
+                stacklevel=8,
             )
         return half
+
+
+_NO_MEMORY = (
+    "DefaultCPUAllocator: ",
+    "CUDA error: out of memory",
+    "Triton Error [CUDA]: out of memory",
+    "_STATUS_ALLOC_FAILED",
+)
+"""What is said by errors that have no type of their own: the processor's, the driver's, cuBLAS's."""
+
+
+def why_no_memory(error: RuntimeError) -> str | None:
+    """Say in one line how memory ran out, or None where an error is about something else."""
+    said = str(error)
+    if not isinstance(error, torch.OutOfMemoryError) and not any(x in said for x in _NO_MEMORY):
+        return None
+    before, found, behind = said.partition(_NO_MEMORY[0])
+    return (behind if found else before).partition("\n")[0].split(". ")[0]
 
 
 def cut(value: Any, batch: int, start: int, stop: int) -> Any:

@@ -5,28 +5,24 @@ that go in, and runs its towers. `NumpyPlace` is what there was before there wer
 `TorchPlace` runs the same graph on kernels/ops.py, without gradients; a batch that does not fit
 into memory goes in parts.
 
-The only file that imports torch and kernels, inside functions: `import refimpl` needs neither.
-(So it is longer than other files.) Called by pretrained.py, inputs.py and models/.
+This file and find_device.py, which says what cannot be had, import torch and kernels inside
+functions only: `import refimpl` needs neither. Called by pretrained.py, inputs.py and models/.
 """
 
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from refimpl import ops as numpy_ops
 from refimpl.errors import InputError
+from refimpl.find_device import dtype_name, float_dtype, found_device
 from refimpl.graph.interface import Ops
 from refimpl.params import TensorSpec, initial_leaf, join, map_leaves, named_leaves, nodes
 from refimpl.shapes import Array, Bool, Float, Num
 
-if TYPE_CHECKING:
-    import torch
-
 TreeT = TypeVar("TreeT")
-DTYPES = ("float32", "float64", "float16", "bfloat16")
-_INSTALL = "pip install 'clip-refimpl[gpu]'; without device= numpy computes"
 
 
 class NumpyPlace:
@@ -73,6 +69,10 @@ class NumpyPlace:
         """Bring arrays here: they are."""
         return value
 
+    def computing(self) -> AbstractContextManager[None]:
+        """What a model's call runs in; numpy needs nothing."""
+        return nullcontext()
+
     def run(self, run: Callable[[Any], Any], inputs: Any, batch: int, key: Hashable) -> Any:
         """Run a function of a batch."""
         return run(inputs)
@@ -83,7 +83,7 @@ class TorchPlace:
 
     Args:
         device: "cpu", "cuda", "cuda:1", a torch.device, or the number of a GPU.
-        dtype: a name of `DTYPES`, or torch's or numpy's type of that name.
+        dtype: a name of `find_device.DTYPES`, or torch's or numpy's type of that name.
 
     Raises:
         InputError: torch or triton is missing, another package is called kernels, there is no such
@@ -91,8 +91,8 @@ class TorchPlace:
     """
 
     def __init__(self, device: Any, dtype: Any) -> None:
-        self.dtype_name = _dtype_name(dtype)
-        self.device: Any = _found_device(device)
+        self.dtype_name = dtype_name(dtype)
+        self.device: Any = found_device(device)
         import torch
 
         from kernels import ops
@@ -109,8 +109,13 @@ class TorchPlace:
         node names `SIDE_BY_SIDE` lies so in memory. A tree that is here already is given back.
 
         Raises:
-            InputError: weights are too large for the dtype.
+            InputError: weights are too large for the dtype, or for the device's memory.
         """
+        advice = "the weights do not fit; take a smaller dtype such as 'bfloat16'"
+        with _clear_errors(self.device, advice):
+            return self._tree(tree, leaf)
+
+    def _tree(self, tree: TreeT, leaf: Callable[[str, Any], Any]) -> TreeT:
         import torch
 
         from kernels.weights import laid_side_by_side, moved
@@ -143,6 +148,7 @@ class TorchPlace:
             isinstance(value, torch.Tensor)
             and value.device == self.device
             and value.layout == torch.strided
+            and not value.is_nested
             and value.is_floating_point()
         )
 
@@ -170,18 +176,25 @@ class TorchPlace:
 
         return mapped(lambda x: as_tensor(x).to(self.device), value)
 
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """What a model's call runs in: no gradients, and errors that say what to do.
+
+        Raises:
+            InputError: an operation cannot serve what came, or memory ran out where nothing goes
+                in parts: in the logits of all pairs, say, or in joining the parts.
+        """
+        import torch
+
+        with torch.no_grad(), _clear_errors(self.device, "take a smaller batch"):
+            yield
+
     def run(self, run: Callable[[Any], Any], inputs: Any, batch: int, key: Hashable) -> Any:
         """Run a function of a batch, in parts where it does not fit into memory.
 
         Each part of the inputs is brought to the device when its turn comes.
-
-        Raises:
-            InputError: one item alone does not fit, or an operation cannot serve what came.
         """
-        import torch
-
-        with torch.no_grad(), kernel_errors():
-            return self._parts.run(lambda part: run(self.put(part)), inputs, batch, key)
+        return self._parts.run(lambda part: run(self.put(part)), inputs, batch, key)
 
 
 Place: TypeAlias = NumpyPlace | TorchPlace
@@ -234,124 +247,22 @@ def beside(array: Num[Array, "..."], x: Num[Array, "..."]) -> Num[Array, "..."]:
 
 
 @contextmanager
-def kernel_errors() -> Iterator[None]:
-    """Turn what kernels/ refuses into the one error that bad input ends in."""
+def _clear_errors(device: Any, advice: str) -> Iterator[None]:
+    """Turn what kernels/ refuses, and memory that ran out, into the error that bad input ends in."""
     from kernels.errors import KernelError
+    from kernels.memory import why_no_memory
 
     try:
         yield
     except KernelError as error:
         raise InputError(str(error)) from error
-
-
-def float_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return float32 or float64, the dtypes that numpy computes in.
-
-    Raises:
-        InputError: another dtype was asked for.
-    """
-    for known in (np.float32, np.float64):
-        if dtype is known or (isinstance(dtype, (str, np.dtype)) and dtype == np.dtype(known).name):
-            return np.dtype(known)
-    if _name_of(dtype) in DTYPES[2:]:
+    except RuntimeError as error:
+        reason = why_no_memory(error)
+        if reason is None:
+            raise
         raise InputError(
-            "dtype must be 'float32' or 'float64' where numpy computes; for "
-            f"{_name_of(dtype)!r} pass a device too, such as device='cuda' or device='cpu'"
-        )
-    raise InputError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
-
-
-def _dtype_name(dtype: Any) -> str:
-    name = _name_of(dtype)
-    if name not in DTYPES:
-        raise InputError(
-            f"dtype must be one of {', '.join(map(repr, DTYPES))}, or torch's type of that name; "
-            f"got {dtype!r:.60}"
-        )
-    return name
-
-
-def _name_of(dtype: Any) -> str | None:
-    """Name a dtype however it is written: a string, numpy's or torch's."""
-    if isinstance(dtype, str):
-        return dtype
-    if isinstance(dtype, np.dtype):
-        return str(dtype.name)
-    if isinstance(dtype, type) and issubclass(dtype, np.generic):
-        return str(np.dtype(dtype).name)
-    module, _, name = str(dtype).partition(".")
-    return name if type(dtype).__module__ == module == "torch" else None
-
-
-def _found_device(device: Any) -> "torch.device":
-    """Find the device that was asked for, with its number.
-
-    Raises:
-        InputError: no torch, another package called kernels, no such device, or one that nothing
-            here is made for.
-    """
-    _check_kernels()
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError(f"device={device!r:.60} needs torch: {_INSTALL}") from error
-    try:
-        if isinstance(device, bool):
-            raise TypeError("a switch is no device")
-        found = torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise _no_device(device) from error
-    if found.type not in ("cpu", "cuda"):
-        raise _no_device(device)
-    return torch.device("cpu") if found.type == "cpu" else _found_gpu(found)
-
-
-def _no_device(device: Any) -> InputError:
-    return InputError(
-        "device must be 'cpu', 'cuda', 'cuda:1' or a torch.device of these, or None for numpy; "
-        f"got {device!r:.60}"
-    )
-
-
-def _found_gpu(asked: "torch.device") -> "torch.device":
-    import torch
-
-    from kernels.runtime import has_triton
-
-    if not torch.cuda.is_available():
-        raise InputError(
-            f"device '{asked}': torch {torch.__version__} sees no GPU here "
-            "(torch.cuda.is_available() is False); use device='cpu', or no device for numpy"
-        )
-    count = torch.cuda.device_count()
-    index = torch.cuda.current_device() if asked.index is None else asked.index
-    if not 0 <= index < count:
-        there = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
-        raise InputError(f"device '{asked}' is not there; this machine has {there}")
-    if not has_triton():
-        raise InputError(f"device '{asked}' needs triton for its kernels: {_INSTALL}")
-    return torch.device("cuda", index)
-
-
-def _check_kernels() -> None:
-    """Check that `kernels` is this project's package; the registry has another of that name.
-
-    Raises:
-        InputError: it is another one, or missing.
-    """
-    try:
-        import kernels
-    except ImportError as error:
-        raise InputError(
-            f"device= needs this project's package `kernels`, which does not import ({error}); "
-            "install clip-refimpl again"
+            f"out of memory on {device} ({reason}); {advice}, or free memory there"
         ) from error
-    if getattr(kernels, "PROJECT", None) != "clip-refimpl":
-        raise InputError(
-            f"the package `kernels` at {getattr(kernels, '__file__', None)} is another project's; "
-            "device= needs clip-refimpl's: run 'pip uninstall kernels', then install clip-refimpl "
-            "again, or use an environment of its own"
-        )
 
 
 def _side_by_side(tree: Any) -> Iterator[tuple[str, ...]]:

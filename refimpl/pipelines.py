@@ -187,14 +187,14 @@ class ZeroShotImageClassificationPipeline:
 
         Pictures are opened one by one. Only their pixel values wait for the rest of the batch.
         """
-        scale, texts = np.exp(on_host(self.model.params.logit_scale)), on_host(texts)
+        scale, texts = np.exp(_floats(self.model.params.logit_scale)), _floats(texts)
         size = batch_size or self.batch_size
         for start in range(0, len(images), size):
             pixels = self._pixels(images[start : start + size], start, timeout)
-            vectors = on_host(self._unit(self.model.get_image_features(pixel_values=pixels)))
+            vectors = _floats(self._unit(self.model.get_image_features(pixel_values=pixels)))
             logits = vectors @ texts.T * scale
             if self._is_siglip:
-                bias = on_host(self.model.params.logit_bias)
+                bias = _floats(self.model.params.logit_bias)
                 found = np.exp(-np.logaddexp(0, -(logits + bias)))  # the sigmoid
             else:
                 found = softmax(logits)
@@ -223,8 +223,15 @@ class ZeroShotImageClassificationPipeline:
         return "siglip" in self.model.config.model_type
 
     def _unit(self, features: Float[Array, "B E"]) -> Float[Array, "B E"]:
-        unit: Array = self.model.ops.l2_normalize(features)
+        with self.model.place.computing():
+            unit: Array = self.model.ops.l2_normalize(features)
         return unit
+
+
+def _floats(x: Any) -> Float[Array, "..."]:
+    """Bring numbers to numpy; half precision becomes float32, which has small scores too."""
+    array: Array = on_host(x)
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def _check_batch_size(value: Any) -> int:

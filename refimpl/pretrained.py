@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from refimpl import ops as numpy_ops
 from refimpl.base_config import Config
@@ -210,12 +210,23 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
         write_folder(folder, {**config, "dtype": self.place.dtype_name}, tensors)
 
     def state_dict(self) -> dict[str, Array]:
-        """All weights by their names in the checkpoint; arrays or tensors, the model's own."""
+        """All weights by their names in the checkpoint.
+
+        They are the model's own arrays or tensors, not copies: to write into one changes the model.
+        """
         return dict(named_leaves(self.params))
 
     def num_parameters(self) -> int:
         """How many numbers the weights are."""
         return sum(math.prod(array.shape) for array in self.state_dict().values())
+
+    if not TYPE_CHECKING:  # to a type checker these names are simply not there
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to do instead of what a torch module's user calls out of habit."""
+            if name in _NOT_HERE:
+                raise AttributeError(f"{type(self).__name__} has no {name!r}: {_NOT_HERE[name]}")
+            return object.__getattribute__(self, name)  # fails as if this method were not here
 
     def __repr__(self) -> str:
         where = "" if self.device is None else f" on {self.device}"
@@ -223,6 +234,15 @@ class PreTrainedModel(ABC, Generic[ConfigT, TreeT]):
         return f"{type(self).__name__}({numbers}, {self.place.dtype_name}{where})"
 
 
+_ELSEWHERE = (
+    "a model computes where it was made, in the dtype that it was made in: "
+    "from_pretrained(..., device='cuda', dtype='bfloat16')"
+)
+_ALREADY = "a model only ever evaluates, without gradients; leave the call out"
+_NOT_HERE = {
+    **dict.fromkeys(("to", "cuda", "cpu", "half", "bfloat16", "float", "double"), _ELSEWHERE),
+    **dict.fromkeys(("eval", "train", "requires_grad_"), _ALREADY),
+}
 _MACHINERY = {
     "attn_implementation": (None, "eager", "sdpa", "flash_attention_2"),
     "device_map": (None, "auto", "cpu"),

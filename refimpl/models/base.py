@@ -3,6 +3,7 @@
 Over pretrained.py (weights in and out) and trace.py; the families' classes stand beside this file.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,6 +41,13 @@ class Watched(NamedTuple):
 
 class ModelBase(PreTrainedModel[ConfigT, TreeT]):
     """How the classes run a tower and give back its results."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let what users call run in the place's `computing`, so that no class can forget it."""
+        super().__init_subclass__(**options)
+        for name in ("__call__", "get_text_features", "get_image_features"):
+            if name in vars(cls):
+                setattr(cls, name, _in_place(vars(cls)[name]))
 
     def _watched(
         self,
@@ -90,6 +98,17 @@ class ModelBase(PreTrainedModel[ConfigT, TreeT]):
         """Give back the named output, or the tuple if that is asked for."""
         named = _switch("return_dict", return_dict, self.config.return_dict)
         return output if named else output.plain()
+
+
+def _in_place(method: Callable[..., ResultT]) -> Callable[..., ResultT]:
+    """Run a model's method where the model computes; see `TorchPlace.computing`."""
+
+    @functools.wraps(method)
+    def run(self: Any, *given: Any, **named: Any) -> ResultT:
+        with self.place.computing():
+            return method(self, *given, **named)
+
+    return run
 
 
 def _switch(name: str, given: Any, otherwise: Any) -> bool:

@@ -70,8 +70,7 @@ def test_every_kernel_has_all_three_dtypes():
         for dtype in {"float32", "float16", "bfloat16"} & set(name.split())
     }
     wanted = product({file for file, _ in found}, ("float32", "float16", "bfloat16"))
-    left_out = {("kernels.attention_packed", "float16")}  # compiles to what attention has, it says
-    assert set(wanted) - found <= left_out
+    assert set(wanted) <= found
 
 
 def test_the_table_in_the_docs_is_fresh(compiled):

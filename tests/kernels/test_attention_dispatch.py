@@ -128,6 +128,20 @@ def test_float64_is_plain_torch(name, device):
     assert torch.equal(found, ops.attention(NODE, *qkv, **call, tap=Listening()))
 
 
+@pytest.mark.parametrize("queries", [1, 20, 150])
+@pytest.mark.parametrize("causal", [False, True])
+def test_padding_that_is_the_same_for_all_keys(queries, causal, device):
+    """One flag for each text stands for all its keys: its memory must not be read as if it had S."""
+    rng = np.random.default_rng(5)
+    qkv = inputs(rng, 3, queries, 150 if queries > 20 else 33, 2, 24, device=device)
+    shown = torch.tensor([[True, False, True]], device=device).T
+    assert shown.shape == (3, 1)
+    call = {"heads": 2, "mask": Mask(causal=causal, key_padding=shown), "scale": 0.3}
+    found = ops.attention(NODE, *qkv, **call)
+    assert ops.last_choice("attention").runs != "torch"
+    assert relative_l2(as_float64(found), twin(*qkv, **call)) <= 2e-6
+
+
 def test_more_queries_than_keys_and_causal_in_plain_torch(device):
     rng = np.random.default_rng(5)
     qkv = tuple(x.double() for x in inputs(rng, 1, 9, 6, 2, 8, device=device))

@@ -82,6 +82,30 @@ def test_more_texts_than_tokens_and_no_token_at_all(device):
         assert found.shape == (1, 0, 32)
 
 
+def test_the_borders_are_read_once_for_all_layers(device, monkeypatch):
+    q = torch.randn(1, 9, 16, device=device)
+    reads = []
+    read = kernel._read_longest
+    monkeypatch.setattr(kernel, "_read_longest", lambda *given: reads.append(1) or read(*given))
+
+    def call(segments):
+        return kernel.attention_packed(q, q, q, segments, heads=1, causal=False, scale=1.0)
+
+    segments = torch.tensor([0, 3, 6, 9], device=device)
+    first, again = call(segments), call(segments)
+    assert len(reads) == 1 and torch.equal(first, again)
+    segments[1:3] = torch.tensor([1, 1], device=device)  # another longest text in the same memory
+    changed = call(segments)
+    assert len(reads) == 2 and torch.equal(changed, call(segments.clone())) and len(reads) == 3
+    with torch.inference_mode():  # such tensors do not say when they change
+        untold = segments.clone()
+        call(untold), call(untold)
+    assert len(reads) == 5
+    segments.fill_(7)
+    with pytest.raises(KernelError, match="segments must rise"):
+        call(segments)
+
+
 def test_a_nan_stays_in_its_text(device):
     q, k, v = torch.randn(3, 1, 9, 16, device=device)
     k[0, 4] = v[0, 4] = float("nan")

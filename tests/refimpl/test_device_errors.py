@@ -1,6 +1,5 @@
 """What asks for a device that cannot be had ends in one line that says what to do."""
 
-import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -12,6 +11,7 @@ import torch
 from kernels import ops as torch_ops
 from kernels.errors import KernelError
 from refimpl import configs, models
+from refimpl.devices import TorchPlace
 from refimpl.errors import InputError
 from refimpl.models import CLIPModel
 
@@ -39,6 +39,7 @@ def two_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,10 @@ def two_gpus(monkeypatch):
         "nonsense",
         "",
         "cuda:x",
+        "cuda:256",
+        256,
+        -1,
+        2**70,
         True,
         2.5,
         ["cpu"],
@@ -98,6 +103,15 @@ def test_a_gpu_that_is_not_there(two_gpus, device):
     refused("is not there; this machine has cuda:0 to cuda:1", device)
 
 
+def test_a_gpu_that_triton_is_not_made_for(two_gpus, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (7, 5))
+    message = "device 'cuda:1' has compute capability 7.5, and the kernels need 8.0 (Ampere) or"
+    refused(message, "cuda:1")
+    monkeypatch.setattr(torch.version, "hip", "6.3")  # AMD counts otherwise
+    monkeypatch.setitem(sys.modules, "triton", None)
+    refused("device 'cuda:1' needs triton", "cuda:1")
+
+
 def test_no_triton(two_gpus, monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
     refused("device 'cuda' needs triton for its kernels: pip install 'clip-refimpl[gpu]'", "cuda")
@@ -111,31 +125,44 @@ def test_no_torch(monkeypatch, device):
     CLIPModel(tiny.config())
 
 
+def test_a_torch_that_does_not_import(monkeypatch, tmp_path):
+    (tmp_path / "torch.py").write_text("raise OSError('libcudnn.so.9: no such file\\nmore')")
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.syspath_prepend(tmp_path)
+    refused("needs torch, which does not import here (libcudnn.so.9: no such file); ins", "cpu")
+
+
 def test_another_package_called_kernels(monkeypatch):
     foreign = ModuleType("kernels")
     foreign.__file__ = "/somewhere/kernels/__init__.py"
     monkeypatch.setitem(sys.modules, "kernels", foreign)
     refused("the package `kernels` at /somewhere/kernels/__init__.py is another project's", "cpu")
+    del foreign.__file__
+    refused("the package `kernels` at", "cpu")
     monkeypatch.setitem(sys.modules, "kernels", None)
-    refused("device= needs this project's package `kernels`, which does not import", "cpu")
+    refused("device= needs this project's package `kernels`; what stands there does not", "cpu")
     CLIPModel(tiny.config())
 
 
-def test_another_package_called_kernels_in_front_on_the_path(tmp_path):
-    (tmp_path / "kernels").mkdir()
-    (tmp_path / "kernels" / "__init__.py").write_text("__version__ = '0.16.0'\n")
-    code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "import refimpl, tiny\n"
-        "tiny.model()\n"
-        "try: refimpl.CLIPModel(tiny.config(), device='cpu')\n"
-        "except refimpl.InputError as error: print(error)\n"
-    )
-    paths = f"import sys; sys.path[:0] = {sys.path!r}\n"
-    done = subprocess.run(
-        [sys.executable, "-c", paths + code], capture_output=True, text=True, check=True
-    )
-    assert str(tmp_path) in done.stdout and "pip uninstall kernels" in done.stdout
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("kernels/__init__.py", "__version__ = '0.19'", "pip uninstall kernels"),
+        ("kernels.py", "", "pip uninstall kernels"),
+        ("kernels/__init__.py", "raise RuntimeError('bo\\nom')", "does not import (bo)"),
+    ],
+)
+def test_another_package_called_kernels_in_front_on_the_path(
+    file, text, said, tmp_path, monkeypatch
+):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text)
+    for name in [each for each in sys.modules if each.split(".")[0] == "kernels"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    refused(said, "cpu")
+    CLIPModel(tiny.config())
+    monkeypatch.delitem(sys.modules, "kernels", raising=False)
 
 
 def test_what_a_kernel_refuses_is_an_input_error():
@@ -177,10 +204,65 @@ CLASSES = {
 @pytest.mark.parametrize("name", [name for name in models.__all__ if name != "CLIPModel"])
 def test_every_class_takes_a_device_and_refuses_a_bad_one(name, tmp_path):
     kind, config = getattr(models, name), CLASSES[name]
-    assert kind(config, device="cpu", dtype="float16").dtype == torch.float16
     with pytest.raises(InputError, match="device must be"):
         kind(config, device="meta")
-    kind(config, device="cpu", dtype="bfloat16").save_pretrained(tmp_path)
+    model = kind(config, device="cpu", dtype="bfloat16")
+    model.save_pretrained(tmp_path)
     again = kind.from_pretrained(tmp_path, device="cpu", dtype="bfloat16")
-    for name, x in kind(config, device="cpu", dtype="bfloat16").state_dict().items():
+    assert again.dtype == torch.bfloat16
+    for name, x in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], x)
+
+
+class Entered(Exception):
+    """Raised in the place of what a model's call runs in."""
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_whatever_is_called_runs_where_errors_are_made_clear(name, monkeypatch):
+    def computing(self):
+        raise Entered
+
+    config = CLASSES.get(name) or tiny.config()
+    model = getattr(models, name)(config, device="cpu")
+    monkeypatch.setattr(TorchPlace, "computing", computing)
+    for method in ("__call__", "get_text_features", "get_image_features"):
+        if hasattr(model, method):
+            with pytest.raises(Entered):
+                getattr(model, method)()
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_habits_from_torch_are_told_what_to_do(device):
+    model = CLIPModel(tiny.config(), device=device)
+    for name in ("to", "cuda", "half"):
+        with pytest.raises(AttributeError, match=f"no '{name}': .* from_pretrained\\(.*device="):
+            getattr(model, name)
+    with pytest.raises(AttributeError, match="no 'eval': .* leave the call out"):
+        model.eval()
+    with pytest.raises(AttributeError, match="'CLIPModel' object has no attribute 'forwards'"):
+        _ = model.forwards
+
+
+def test_a_head_width_without_a_kernel_runs_in_plain_torch():
+    config = configs.ViTConfig(**{**tiny.VISION, "hidden_size": 600, "num_hidden_layers": 1})
+    wanted = models.ViTModel(config)(tiny.PIXELS).pooler_output
+    found = models.ViTModel(config, device="cpu")(tiny.PIXELS).pooler_output
+    assert np.abs(found.numpy() - wanted).max() < 1e-4
+    assert torch_ops.last_choice("attention").runs == "torch"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.to("meta"),
+        lambda x: x.to_sparse(),
+        lambda x: x.to(torch.complex64),
+        lambda x: torch.nested.nested_tensor(list(x)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype")
+def test_tensors_that_hold_no_plain_numbers(change):
+    model = CLIPModel(tiny.config(), device="cpu")
+    with pytest.raises(InputError, match=r"pixel_values (cannot be read|must be numbers)"):
+        model.get_image_features(change(torch.from_numpy(tiny.PIXELS)))

@@ -52,6 +52,14 @@ def test_a_pipeline_on_a_device_gives_the_same_scores(kind, picture):
         assert classify.model.device == torch.device("cpu")
 
 
+def test_small_scores_of_half_precision_are_not_lost(picture):
+    """float16 ends at 6e-8; the scores are float32's."""
+    folder = tiny_checkpoints.folder("siglip")
+    classify = pipeline(model=folder, device="cpu", dtype="float16")
+    classify.model.params.logit_bias.fill_(-25)
+    assert all(0 < each < 1e-7 for each in scores(classify(picture, LABELS)).values())
+
+
 def test_auto_classes_hand_the_device_on():
     model = AutoModel.from_pretrained(
         tiny_checkpoints.folder("clip"), device="cpu", dtype=torch.bfloat16

@@ -13,8 +13,9 @@ import tiny
 import torch
 from comparing import relative_l2
 
-from kernels import memory
+from kernels import memory, weights
 from kernels import ops as torch_ops
+from kernels.errors import KernelError
 from kernels.memory import cut, joined
 from refimpl import configs, models
 from refimpl.errors import InputError
@@ -163,6 +164,109 @@ def test_one_item_that_does_not_fit_is_an_error():
         pytest.raises(InputError, match=r"a batch of 1 on cpu \(CUDA out of memory\); take a"),
     ):
         model.get_image_features(PIXELS[:2])
+
+
+def raising(name, error, here=lambda *given: True):
+    """The operations of a device, one of which fails where `here` says so."""
+
+    def fails(*given, **options):
+        if here(*given):
+            raise error
+        return getattr(torch_ops, name)(*given, **options)
+
+    names = {each: getattr(torch_ops, each) for each in torch_ops.__all__}
+    return SimpleNamespace(**{**names, "tap": torch_ops.tap, name: fails})
+
+
+def outside_the_towers(x, *others):
+    """Whether a linear layer is a projection, the logits or a classifier: its rows are no tokens."""
+    return x.ndim == 2
+
+
+ENDED = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0")
+PROCESSORS = RuntimeError(
+    "[enforce fail at alloc_cpu.cpp:1] err == 0. DefaultCPUAllocator: can't allocate memory: you "
+    "tried to allocate 4000 bytes. Error code 12 (Cannot allocate memory)\nand more"
+)
+CLASSIFIER = configs.CLIPConfig(text_config=tiny.TEXT, vision_config=tiny.VISION, num_labels=3)
+DUAL = configs.VisionTextDualEncoderConfig(
+    {**tiny.VISION, "model_type": "clip_vision_model"},
+    {**tiny.TEXT, "model_type": "clip_text_model"},
+)
+BOTH = {"input_ids": IDS, "pixel_values": PIXELS}
+
+
+@pytest.mark.parametrize("error", [ENDED, PROCESSORS, KernelError("linear: a rule")])
+def test_what_fails_outside_the_towers_says_what_to_do(error):
+    ops = raising("linear", error, outside_the_towers)
+    clip = CLIPModel(tiny.config(), device="cpu", ops=ops)
+    calls = [
+        lambda: clip(**BOTH),
+        lambda: clip.get_text_features(IDS),
+        lambda: clip.get_image_features(PIXELS),
+        lambda: VisionTextDualEncoderModel(DUAL, device="cpu", ops=ops)(**BOTH),
+        lambda: models.CLIPForImageClassification(CLASSIFIER, device="cpu", ops=ops)(PIXELS),
+        lambda: CLIPModel(
+            tiny.config(), device="cpu", ops=raising("log_softmax", error)
+        )(**BOTH, return_loss=True),
+    ]  # fmt: skip
+    for each in calls:
+        with pytest.raises(InputError) as told:
+            each()
+        said = str(told.value)
+        if isinstance(error, KernelError):
+            assert said == "linear: a rule"
+        else:
+            reason = {ENDED: "CUDA out of memory"}.get(
+                error, "can't allocate memory: you tried to allocate 4000 bytes"
+            )
+            rest = "; take a smaller batch, or free memory there"
+            assert said == f"out of memory on cpu ({reason}){rest}"
+
+
+def test_the_processors_memory_is_halved_too():
+    ops = raising("attention", PROCESSORS, lambda p, q, *others: q.shape[0] > 6)
+    model = CLIPModel(tiny.config(), device="cpu", ops=ops)
+    with pytest.warns(
+        UserWarning, match="out of memory with a batch of 11 on cpu; going on with 5"
+    ):
+        model.get_image_features(PIXELS)
+
+
+def test_joining_the_parts_may_not_fit(monkeypatch):
+    def joined(results):
+        raise ENDED
+
+    monkeypatch.setattr(memory, "joined", joined)
+    model = CLIPModel(tiny.config(), device="cpu", ops=small_memory(6, []))
+    with (
+        pytest.warns(UserWarning, match="going on with 5"),
+        pytest.raises(InputError, match=r"out of memory on cpu \(CUDA.*; take a smaller batch"),
+    ):
+        model.get_image_features(PIXELS)
+
+
+def test_weights_that_do_not_fit(monkeypatch, tmp_path):
+    def moved(*given):
+        raise ENDED
+
+    CLIPModel(tiny.config()).save_pretrained(tmp_path)
+    monkeypatch.setattr(weights, "moved", moved)
+    for make in (
+        lambda: CLIPModel(tiny.config(), device="cpu"),
+        lambda: CLIPModel.from_pretrained(tmp_path, device="cpu"),
+    ):
+        with pytest.raises(InputError, match="the weights do not fit; take a smaller dtype"):
+            make()
+
+
+def test_other_errors_are_not_taken_for_it():
+    """A bug stays a bug: nothing is halved, and the traceback is whole."""
+    seen = []
+    ops = raising("attention", RuntimeError("shapes differ"), lambda p, q, *_: not seen.append(q))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        CLIPModel(tiny.config(), device="cpu", ops=ops).get_image_features(PIXELS)
+    assert len(seen) == 1
 
 
 def test_parts_in_another_order_are_noticed(monkeypatch):

@@ -260,10 +260,10 @@ def test_a_small_map_with_more_ways_than_memory_is_refused_soon(blocks, message)
     units[0] = 256 << 10
     blob = struct.pack("<I", units.nbytes) + units.tobytes() + b"a\0"
     upstream(blob)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(TokenizerError, match=message):
         CharsMap(blob)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_large_map_takes_a_few_times_its_size_in_memory():

@@ -196,7 +196,7 @@ def test_time_grows_with_the_text_and_no_faster(text):
     _, ours = pair("nmt_nfkc", symbols=tuple(SYMBOLS))
     times = []
     for length in (20_000, 200_000):
-        begun = time.perf_counter()
+        begun = time.process_time()
         ours(text * length)
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     assert times[1] < 40 * times[0] + 0.05

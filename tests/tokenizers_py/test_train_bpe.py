@@ -276,8 +276,8 @@ def test_what_cannot_be_trained_says_why(given, message):
 
 def test_a_word_of_100_000_letters_takes_seconds():
     """A trainer that rewrites each word for each merge would take minutes."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     training = train_bpe(["a" * 100_000, "ab" * 50_000], 600)
     training.finish()
-    assert time.perf_counter() - begin < 30
+    assert time.process_time() - begin < 30
     assert max(map(len, training.tokens)) > 10_000

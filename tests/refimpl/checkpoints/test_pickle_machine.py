@@ -233,12 +233,12 @@ def test_broken_pickle(data, message):
 
 
 def within(seconds, data):
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         read(data)
     except InputError:
         pass
-    assert time.perf_counter() - start < seconds
+    assert time.process_time() - start < seconds
 
 
 COUNT = 30_000

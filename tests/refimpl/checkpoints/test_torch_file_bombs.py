@@ -118,10 +118,10 @@ BOMBS = {
 def test_bomb_is_refused_at_once(name, tmp_path):
     content, message = BOMBS[name]
     (tmp_path / "m.pt").write_bytes(content)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError, match=r"m\.pt: .*" + message) as caught:
         read_torch_file(tmp_path / "m.pt")
-    assert time.perf_counter() - start < 5 and len(str(caught.value)) < 1000
+    assert time.process_time() - start < 5 and len(str(caught.value)) < 1000
 
 
 def test_tensors_of_one_hash(tmp_path):
@@ -135,9 +135,9 @@ def test_tensors_of_one_hash(tmp_path):
         for number, pair in enumerate(pairs)
     )
     (tmp_path / "m.pt").write_bytes(archive(b"\x80\x02" + parts + b"}(" + tensors + b"u."))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(read_torch_file(tmp_path / "m.pt")) == MANY
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("stride", [2**62, 2**63 - 1])

@@ -322,18 +322,18 @@ def peak():
     return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
 
 warnings.simplefilter("ignore")
-found, began = {}, time.perf_counter()
+found, began = {}, time.process_time()
 upright_rgb(open_image(sys.argv[2]))
 before = peak()
 for path in sorted(Path(sys.argv[1]).iterdir()):
-    then = time.perf_counter()
+    then = time.process_time()
     try:
         upright_rgb(open_image(path, max_pixels=1_000_000))
         words = "served"
     except InputError as error:
         words = str(error)
-    found[path.name] = [words, time.perf_counter() - then, peak() - before]
-print(json.dumps([found, time.perf_counter() - began]))
+    found[path.name] = [words, time.process_time() - then, peak() - before]
+print(json.dumps([found, time.process_time() - began]))
 """
 # getrusage would tell the peak of the test process, which a child inherits; VmHWM begins anew.
 
