@@ -21,7 +21,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.activation_functions import FUNCTIONS, activate
+from kernels.activation_functions import FUNCTIONS, REAL, activate
 from kernels.compiled import TRITON_NAMES, Configuration
 from kernels.device_functions import rounded
 from kernels.errors import KernelError
@@ -152,35 +152,50 @@ def swiglu(x: Tensor) -> Tensor:
     return y
 
 
+OFTEN = (
+    *(("bfloat16", name, True) for name in ("gelu", "quick_gelu", "gelu_tanh", "silu")),
+    ("bfloat16", "gelu", False),
+    ("float16", "gelu", True),
+    ("float32", "gelu", True),
+)
+"""Dtype, function, and whether there is a bias, as there is in the MLPs of real checkpoints."""
+
+
 def configurations() -> list[Configuration]:
-    """Say what the launchers choose for the widths of MLPs: every function, one tile."""
-    numbers = {"rows": "i32:any", **dict.fromkeys(("width", "x_stride", "y_stride"), "i32")}
-    constants = dict(zip(("ROWS", "COLUMNS"), tiles(4096), strict=True))
-    names = sorted(set(FUNCTIONS.values()))
-    cases = [("bfloat16", name, True) for name in names] + [
-        ("float16", "gelu", True),
-        ("float32", "gelu", True),
-        ("bfloat16", "gelu", False),
+    """Say what the launchers choose for the widths of MLPs: one tile, and every function.
+
+    float16 is as bfloat16, in which all functions are; in float32 are those of real checkpoints.
+    """
+    every = [("bfloat16", name, True) for name in sorted(set(FUNCTIONS.values()))]
+    every += [("float32", name, True) for name in REAL]
+    return [
+        *(_configuration(*case) for case in dict.fromkeys((*OFTEN, *every))),
+        *(_gating(dtype) for dtype in TRITON_NAMES),
     ]
-    found = []
-    for dtype, name, biased in cases:
-        pointer_names = ("x_ptr", "bias_ptr", "y_ptr") if biased else ("x_ptr", "y_ptr")
-        found.append(
-            Configuration(
-                f"activation {dtype} {name}{'' if biased else ' without bias'}",
-                activation_kernel,
-                dict.fromkeys(pointer_names, f"*{TRITON_NAMES[dtype]}") | numbers,
-                {"NAME": name} | constants | ({} if biased else {"bias_ptr": None}),
-                1,
-                wide_loads=True,
-            )
-        )
-    for dtype, kind in TRITON_NAMES.items():
-        pointers = dict.fromkeys(("x_ptr", "y_ptr"), f"*{kind}")
-        found.append(
-            Configuration(
-                f"swiglu {dtype}", swiglu_kernel, pointers | numbers, constants, 1,
-                wide_loads=True,
-            )
-        )  # fmt: skip
-    return found
+
+
+NUMBERS = {"rows": "i32:any", **dict.fromkeys(("width", "x_stride", "y_stride"), "i32")}
+TILE = dict(zip(("ROWS", "COLUMNS"), tiles(4096), strict=True))
+
+
+def _configuration(dtype: str, name: str, biased: bool) -> Configuration:
+    """Describe one activation."""
+    pointers = ("x_ptr", "bias_ptr", "y_ptr") if biased else ("x_ptr", "y_ptr")
+    return Configuration(
+        f"activation {dtype} {name}{'' if biased else ' without bias'}",
+        activation_kernel,
+        dict.fromkeys(pointers, f"*{TRITON_NAMES[dtype]}") | NUMBERS,
+        {"NAME": name, **TILE, **({} if biased else {"bias_ptr": None})},
+        1,
+        wide_loads=True,
+        seldom=(dtype, name, biased) not in OFTEN,
+    )
+
+
+def _gating(dtype: str) -> Configuration:
+    """Describe swiglu."""
+    pointers = dict.fromkeys(("x_ptr", "y_ptr"), f"*{TRITON_NAMES[dtype]}")
+    return Configuration(
+        f"swiglu {dtype}", swiglu_kernel, pointers | NUMBERS, TILE, 1,
+        wide_loads=True, seldom=dtype == "float16",
+    )  # fmt: skip

@@ -43,6 +43,9 @@ FUNCTIONS = {
 """What `hidden_act` may name, and which function of this file it is: the launchers pass that on as
 the constant NAME, so that two spellings of one function are compiled once."""
 
+REAL = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "tanh")
+"""The functions of real checkpoints' MLPs, for which the compile checks are complete."""
+
 
 @triton.jit
 def activate(x, NAME: tl.constexpr):

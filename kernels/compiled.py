@@ -35,6 +35,8 @@ class Configuration:
         stages: stages of the software pipeline.
         tensor_cores: whether matrix products must have become tensor-core instructions.
         wide_loads: whether the large operands must be loaded and stored 128 bits at a time.
+        seldom: whether only the slow tests compile it, because another one differs from it in
+            nothing but a number or an activation function.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Configuration:
     stages: int = 1
     tensor_cores: bool = False
     wide_loads: bool = False
+    seldom: bool = False
 
 
 SHARED_LIMITS = {

@@ -54,11 +54,13 @@ def all_pairs() -> list[Pair]:
 
 
 def rare(pair: Pair) -> bool:
-    """Whether a pair is left to the slow tests: most of those for sm_100 and gfx942.
+    """Whether a pair is left to the slow tests: `seldom` ones, and most for sm_100 and gfx942.
 
-    There, of each kernel, only its first configuration in bfloat16 is compiled every time.
+    For these two, of each kernel, only its first configuration in bfloat16 is compiled every time.
     """
     name, target = pair
+    if _configurations()[name].seldom:
+        return True
     return target in ("sm_100", "gfx942") and name not in _first_of_each_kernel()
 
 

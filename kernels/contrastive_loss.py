@@ -111,8 +111,8 @@ def tiles(pairs: int, dtype: torch.dtype) -> dict[str, int]:
     """Choose the tile: small batches get more programs, large ones more work for each load."""
     if dtype == torch.float32:
         return {"ROWS": 64, "COLUMNS": 64, "BLOCK_E": 32, "num_warps": 8, "num_stages": 2}
-    if pairs <= 8192:
-        return {"ROWS": 64, "COLUMNS": 128, "BLOCK_E": 64, "num_warps": 4, "num_stages": 3}
+    if pairs <= 8192:  # 64 x 128 takes more registers than there are, with some versions of Triton
+        return {"ROWS": 64, "COLUMNS": 64, "BLOCK_E": 64, "num_warps": 4, "num_stages": 3}
     return {"ROWS": 128, "COLUMNS": 128, "BLOCK_E": 64, "num_warps": 8, "num_stages": 3}
 
 
@@ -155,12 +155,16 @@ def mean_of(losses: Tensor, divisor: int) -> Tensor:
     return mean
 
 
+SIZES = {"float32": (256,), "float16": (32_768,), "bfloat16": (256, 32_768)}
+"""Numbers of pairs whose tiles differ; float16 has the constants of bfloat16."""
+
+
 def configurations() -> list[Configuration]:
     """Say what the launcher chooses."""
     found = [
         pairs_configuration("contrastive_loss", contrastive_loss_kernel, dtype, tiles, pairs)
         for dtype in TRITON_NAMES
-        for pairs in ((256,) if dtype == "float32" else (256, 32_768))
+        for pairs in SIZES[dtype]
     ]
     summing = Configuration(
         "mean_kernel",

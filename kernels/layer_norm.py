@@ -123,7 +123,7 @@ def layer_norm_kernel(
     WIDTH: tl.constexpr, P1: tl.constexpr, P2: tl.constexpr, P3: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
     """Normalise ROWS rows: y = (x − mean) / √(var + eps) · weight + bias."""
-    row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)).to(tl.int64)
+    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     live = row < rows
     x1 = piece(x_ptr, row, live, x_stride, 0, P1, WIDTH)
     x2 = piece(x_ptr, row, live, x_stride, P1, P2, WIDTH)
@@ -196,31 +196,37 @@ def check_norm(op: str, x: Tensor, weight: Tensor, bias: Tensor) -> None:
         raise KernelError(f"{op}: rows must have 1 to {WIDEST} numbers; got {x.shape[-1]}")
 
 
-WIDTHS = {
-    "bfloat16": (512, 768, 1024, 1152, 1280, 1408, 1664),
-    "float16": (768, 1152),
-    "float32": (768, 1152, 1664),
+WIDTHS = (384, 512, 640, 768, 896, 1024, 1152, 1280, 1408, 1664)
+"""Those of the towers that real checkpoints have."""
+
+OFTEN = {
+    "bfloat16": (768, 1024, 1152, 1408, 1664),
+    "float16": (768,),
+    "float32": (768, 1664),
 }
-"""Of the towers that real checkpoints have, those whose tiles differ in more than a number."""
+"""Of these, the ones whose code differs in more than a number; float16's is bfloat16's."""
 
 
 def configurations() -> list[Configuration]:
     """Say what the launcher chooses for the widths of real checkpoints."""
-    found = []
-    for dtype, widths in WIDTHS.items():
-        name = TRITON_NAMES[dtype]
-        for width in widths:
-            (p1, p2, p3), step, warps = tiles(width, 4 if dtype == "float32" else 2)
-            pointers = dict.fromkeys(("x_ptr", "y_ptr", "weight_ptr", "bias_ptr"), f"*{name}")
-            numbers = {"rows": "i32:any", "eps": "fp32", "x_stride": "i32", "y_stride": "i32"}
-            found.append(
-                Configuration(
-                    f"layer_norm {dtype} {width}",
-                    layer_norm_kernel,
-                    pointers | numbers,
-                    {"WIDTH": width, "P1": p1, "P2": p2, "P3": p3, "ROWS": step},
-                    warps,
-                    wide_loads=True,
-                )
-            )
-    return found
+    often = [(dtype, width) for dtype, widths in OFTEN.items() for width in widths]
+    every = [(dtype, width) for dtype in ("bfloat16", "float32") for width in WIDTHS]
+    return [
+        _configuration(*case, seldom=case not in often) for case in dict.fromkeys(often + every)
+    ]
+
+
+def _configuration(dtype: str, width: int, *, seldom: bool) -> Configuration:
+    """Describe one dtype and width."""
+    (p1, p2, p3), step, warps = tiles(width, 4 if dtype == "float32" else 2)
+    pointers = ("x_ptr", "y_ptr", "weight_ptr", "bias_ptr")
+    numbers = {"rows": "i32:any", "eps": "fp32", "x_stride": "i32", "y_stride": "i32"}
+    return Configuration(
+        f"layer_norm {dtype} {width}",
+        layer_norm_kernel,
+        dict.fromkeys(pointers, f"*{TRITON_NAMES[dtype]}") | numbers,
+        {"WIDTH": width, "P1": p1, "P2": p2, "P3": p3, "ROWS": step},
+        warps,
+        wide_loads=True,
+        seldom=seldom,
+    )

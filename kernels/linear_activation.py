@@ -26,7 +26,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels.activation_functions import FUNCTIONS, activate
+from kernels.activation_functions import FUNCTIONS, REAL, activate
 from kernels.checks import check_linear
 from kernels.compiled import TRITON_NAMES, Configuration
 from kernels.device_functions import dot, rounded
@@ -154,29 +154,41 @@ def function_named(activation: str) -> str:
     return FUNCTIONS[activation]
 
 
+OFTEN = {"bfloat16": ("gelu", "quick_gelu"), "float16": ("gelu",), "float32": ("gelu",)}
+"""Functions that are compiled every time: the dearest on all tiles, CLIP's on the largest."""
+
+
 def configurations() -> list[Configuration]:
     """Say what the launcher chooses for real checkpoints, whose D is a multiple of 128.
 
-    In bfloat16 with all three gelus, in the other dtypes with the dearest one.
+    float16 has the constants of bfloat16, and is compiled on the largest tile only.
     """
     found = []
-    for dtype, kind in TRITON_NAMES.items():
-        pointers = dict.fromkeys(("x_ptr", "weight_ptr", "bias_ptr", "y_ptr"), f"*{kind}")
-        sizes = dict.fromkeys(("columns", "numbers", "x_stride", "weight_stride"), "i32")
-        names = ("quick_gelu", "gelu", "gelu_tanh") if dtype == "bfloat16" else ("gelu",)
-        for name, tile in product(names, TILES[getattr(torch, dtype)]):
-            down, right, step, warps, stages = tile
-            constants = {"NAME": name, "EVEN": True, "PRECISION": "ieee"}
-            found.append(
-                Configuration(
-                    f"linear_activation {dtype} {name} {down}x{right}",
-                    linear_activation_kernel,
-                    {**pointers, "rows": "i32:any", **sizes},
-                    constants | {"ROWS": down, "COLUMNS": right, "STEP": step},
-                    warps,
-                    stages,
-                    tensor_cores=dtype != "float32",
-                    wide_loads=True,
-                )
-            )
+    for dtype, often in OFTEN.items():
+        table = TILES[getattr(torch, dtype)]
+        cases = product(dict.fromkeys((*often, *REAL)), table)
+        for name, tile in [(often[0], table[0])] if dtype == "float16" else cases:
+            seldom = name not in often or (name != often[0] and tile != table[0])
+            found.append(_configuration(dtype, name, tile, seldom))
     return found
+
+
+def _configuration(dtype: str, name: str, tile: tuple[int, ...], seldom: bool) -> Configuration:
+    """Describe one function on one tile."""
+    down, right, step, warps, stages = tile
+    pointers = dict.fromkeys(
+        ("x_ptr", "weight_ptr", "bias_ptr", "y_ptr"), f"*{TRITON_NAMES[dtype]}"
+    )
+    sizes = dict.fromkeys(("columns", "numbers", "x_stride", "weight_stride"), "i32")
+    constants = {"NAME": name, "EVEN": True, "PRECISION": "ieee"}
+    return Configuration(
+        f"linear_activation {dtype} {name} {down}x{right}",
+        linear_activation_kernel,
+        {**pointers, "rows": "i32:any", **sizes},
+        constants | {"ROWS": down, "COLUMNS": right, "STEP": step},
+        warps,
+        stages,
+        tensor_cores=dtype != "float32",
+        wide_loads=True,
+        seldom=seldom,
+    )

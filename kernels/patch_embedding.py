@@ -76,7 +76,7 @@ def patch_embedding_kernel(
     if class_ptr is not None:
         sums = tl.where((token == 0)[:, None], spread(class_ptr, column, inside), sums)
     if positions_ptr is not None:
-        places = positions_ptr + token[:, None] * position_stride + column[None, :]
+        places = positions_ptr + token.to(tl.int64)[:, None] * position_stride + column[None, :]
         sums += tl.load(places, inside, 0.0).to(tl.float32)
     places = y_ptr + row.to(tl.int64)[:, None] * columns + column[None, :]
     tl.store(places, rounded(sums, y_ptr.dtype.element_ty), inside)
@@ -133,6 +133,8 @@ def patch_embedding(
     check_kernel("patch_embedding", pixels)
     width, channels, patch, _ = weight.shape
     batch, _, height, broad = pixels.shape
+    if patch * (pixels.stride(2) + pixels.stride(3)) >= 2**31:
+        pixels = pixels.contiguous()  # places within a patch are counted with 32 bits
     tokens = count_tokens(pixels, weight, class_token)
     rows, numbers = batch * tokens, channels * patch * patch
     # a picture smaller than a patch has its class token at most, and nothing to multiply
@@ -153,35 +155,68 @@ def patch_embedding(
     return y
 
 
+FORMS = {
+    "CLIP": ("class_ptr", "positions_ptr"),
+    "SigLIP": ("bias_ptr", "positions_ptr"),
+    "ViT": ("bias_ptr", "class_ptr", "positions_ptr"),
+}
+"""What towers add to their patches."""
+
+OFTEN = (
+    *(("bfloat16", "fp32", patch, "CLIP") for patch in (14, 16, 32)),
+    ("bfloat16", "bf16", 14, "SigLIP"),
+    ("float16", "fp32", 14, "CLIP"),
+    ("float32", "fp32", 14, "CLIP"),
+)
+"""Dtype, that of the pixels, patch and form. Addresses of patches of 14 are the dearest."""
+
+
 def configurations() -> list[Configuration]:
     """Say what the launcher chooses for real checkpoints, on contiguous pictures of three channels.
 
-    In bfloat16 all: patches of 14, 16 and 32, pixels of float32, as they come, and of bfloat16. In
-    the other dtypes patches of 14, whose addresses are the dearest.
+    With pixels of float32, as they come, and of the weight's dtype; float16 is as bfloat16.
     """
-    found = []
-    cases = [("bfloat16", given, patch) for given in ("fp32", "bf16") for patch in (14, 16, 32)]
-    for dtype, given, patch in [*cases, ("float16", "fp32", 14), ("float32", "fp32", 14)]:
-        kind = f"*{TRITON_NAMES[dtype]}"
-        pointers = dict.fromkeys(
-            ("weight_ptr", "bias_ptr", "class_ptr", "positions_ptr", "y_ptr"), kind
-        )
-        sizes = dict.fromkeys(("rows", "tokens", "across", "numbers"), "i32:any")
-        sizes |= dict.fromkeys(("columns", "picture_stride", "channel_stride"), "i32")
-        sizes |= dict.fromkeys(("y_stride", "position_stride"), "i32")
-        for down, right, step, warps, stages in TILES[getattr(torch, dtype)]:
-            constants = {"x_stride": 1, "PATCH": patch, "NUMBERS": 3 * patch * patch}
-            tile = {"ROWS": down, "COLUMNS": right, "STEP": step, "PRECISION": "ieee"}
-            found.append(
-                Configuration(
-                    f"patch_embedding {dtype} from {given} {patch} {down}x{right}",
-                    patch_embedding_kernel,
-                    {"pixels_ptr": f"*{given}", **pointers, **sizes},
-                    constants | tile,
-                    warps,
-                    stages,
-                    tensor_cores=dtype != "float32",
-                    wide_loads=patch != 14,  # patches of 14 begin anywhere
-                )
-            )
-    return found
+    every = [
+        (dtype, given, patch, form)
+        for dtype, given in (("bfloat16", "fp32"), ("bfloat16", "bf16"), ("float32", "fp32"))
+        for patch in (14, 16, 32)
+        for form in FORMS
+    ]
+    return [
+        _configuration(*case, tile)
+        for case in dict.fromkeys((*OFTEN, *every))
+        for tile in TILES[getattr(torch, case[0])]
+    ]
+
+
+def _configuration(
+    dtype: str, given: str, patch: int, form: str, tile: tuple[int, ...]
+) -> Configuration:
+    """Describe one case on one tile."""
+    down, right, step, warps, stages = tile
+    large = tile == TILES[getattr(torch, dtype)][0]
+    added = ("bias_ptr", "class_ptr", "positions_ptr")
+    pointers = ("weight_ptr", *FORMS[form], "y_ptr")
+    sizes = dict.fromkeys(("rows", "tokens", "across", "numbers"), "i32:any")
+    strides = ("picture_stride", "channel_stride", "y_stride", "position_stride")
+    constants = {"x_stride": 1, "PATCH": patch, "NUMBERS": 3 * patch * patch, "PRECISION": "ieee"}
+    return Configuration(
+        f"patch_embedding {dtype} {form} from {given} {patch} {down}x{right}",
+        patch_embedding_kernel,
+        {
+            "pixels_ptr": f"*{given}",
+            **dict.fromkeys(pointers, f"*{TRITON_NAMES[dtype]}"),
+            **dict.fromkeys((*strides, "columns"), "i32"),
+            **sizes,
+        },
+        {
+            **dict.fromkeys(each for each in added if each not in pointers),
+            **constants,
+            **{"ROWS": down, "COLUMNS": right, "STEP": step},
+        },
+        warps,
+        stages,
+        tensor_cores=dtype != "float32",
+        wide_loads=patch != 14,  # patches of 14 begin anywhere
+        seldom=(dtype, given, patch, form) not in OFTEN or not (large or patch == 14),
+    )

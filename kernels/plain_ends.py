@@ -100,7 +100,9 @@ def check_pixels(
         )
     found = []
     for name, value in (("mean", mean), ("std", std)):
-        values = list(value) if isinstance(value, Sequence) else [value] * channels
+        values = [
+            float(each) for each in (value if isinstance(value, Sequence) else [value] * channels)
+        ]
         if len(values) != channels:
             raise KernelError(
                 f"normalize_pixels: {name} has {len(values)} numbers for pictures of {channels} "

@@ -102,7 +102,8 @@ def launch(
         grid: how many programs along each axis.
         device: where the tensors are; it need not be torch's current device.
         *arguments: the run-time arguments, in order.
-        **constants: the compile-time ones, with `num_warps` and `num_stages`.
+        **constants: the compile-time ones, with `num_warps` and `num_stages`; without these two
+            it is 4 and 1, so that what runs is what compiled.py compiles.
     """
     if 0 in grid:
         return
@@ -110,16 +111,22 @@ def launch(
     place: AbstractContextManager[Any] = (
         torch.cuda.device(device) if device.type == "cuda" else np.errstate(all="ignore")
     )
+    options = {"num_warps": 4, "num_stages": 1, "enable_fp_fusion": True}
     with place:
-        kernel[grid](*arguments, **constants)
+        kernel[grid](*arguments, **(options | constants))
 
 
 def float32_precision() -> str:
     """How `tl.dot` multiplies float32: exactly, unless torch was told that tf32 will do.
 
-    The switch is torch's own: `torch.backends.cuda.matmul.allow_tf32`.
+    The switch is torch's own: `torch.backends.cuda.matmul.fp32_precision`, from torch 2.9 on, which
+    also `allow_tf32` and `torch.set_float32_matmul_precision` turn. Asked there, `allow_tf32` warns,
+    or fails where somebody turned only the new one; before 2.9 there is nothing else.
     """
-    return "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee"
+    matmul = torch.backends.cuda.matmul
+    if hasattr(matmul, "fp32_precision"):
+        return "tf32" if matmul.fp32_precision == "tf32" else "ieee"
+    return "tf32" if matmul.allow_tf32 else "ieee"
 
 
 def rows_of(x: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from kernels.compiled import TRITON_NAMES, Configuration
 from kernels.contrastive_loss import (
+    SIZES,
     log_1p,
     mean_of,
     pairs_configuration,
@@ -88,5 +89,5 @@ def configurations() -> list[Configuration]:
     return [
         pairs_configuration("sigmoid_loss", sigmoid_loss_kernel, dtype, tiles, pairs, "bias_ptr")
         for dtype in TRITON_NAMES
-        for pairs in ((256,) if dtype == "float32" else (256, 32_768))
+        for pairs in SIZES[dtype]
     ]

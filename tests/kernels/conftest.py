@@ -16,3 +16,9 @@ settings.load_profile("kernels")
 def device(request):
     """The CPU, where the interpreter takes the place of the compiler; or a GPU."""
     return request.param
+
+
+def pytest_itemcollected(item):
+    """Let Triton 3.2's interpreter turn arrays into loop bounds, of which numpy warns."""
+    message = "ignore:Conversion of an array with ndim > 0:DeprecationWarning"
+    item.add_marker(pytest.mark.filterwarnings(message))
