@@ -200,6 +200,5 @@ def _configuration(width: int, dtype: str, padded: bool) -> Configuration:
         {**constants, "WIDTH": width, "PADDED": padded},
         found["num_warps"],
         found["num_stages"],
-        # AMD's warps of 64 lanes load the last 16 columns of 72 in half precision 64 bits wide
-        wide_loads=not padded and (dtype == "float32" or width != 72),
+        wide_loads=not padded,
     )

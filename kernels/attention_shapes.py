@@ -147,6 +147,6 @@ def configuration(
         constants["num_stages"],
         tensor_cores=dtype != "float32",
         # a piece of 16 or 32 columns has too few numbers for each thread to take 128 bits of them,
-        # as has a tile of EDGE keys for eight of AMD's warps; masks have rows of any length
-        wide_loads=width % 64 == 0 and "PADDED" not in constants and constants["num_warps"] <= 4,
+        # and masks have rows of any length
+        wide_loads=width % 64 == 0 and "PADDED" not in constants,
     )

@@ -293,6 +293,5 @@ def _configuration(width: int, keys: int, kind: str, dtype: str) -> Configuratio
         found["num_warps"],
         found["num_stages"],
         tensor_cores=dtype != "float32",
-        # AMD's lanes load the narrow last pieces of 72 and of 77 in half precision 64 bits wide
-        wide_loads=kind == "none" and (dtype == "float32" or (width, found["KEYS2"]) == (64, 0)),
+        wide_loads=kind == "none",
     )

@@ -34,7 +34,8 @@ class Configuration:
         warps: warps of a program.
         stages: stages of the software pipeline.
         tensor_cores: whether matrix products must have become tensor-core instructions.
-        wide_loads: whether the large operands must be loaded and stored 128 bits at a time.
+        wide_loads: whether the large operands must be loaded and stored 128 bits at a time (64 on
+            AMD, whose warps have twice the lanes).
         seldom: whether only the slow tests compile it, because another one differs from it in
             nothing but a number or an activation function.
     """
@@ -101,7 +102,7 @@ def faults(configuration: Configuration, found: Report) -> list[str]:
         broken.append(f"float32 goes through tensor cores: {dict(found.tensor)}")
     if configuration.wide_loads and found.wide < WIDE:
         broken.append(
-            f"only {found.wide:.0%} of the bytes move 128 bits at a time: "
+            f"only {found.wide:.0%} of the bytes move {found.wide_bits} bits at a time: "
             f"loads {dict(found.loads)}, stores {dict(found.stores)}"
         )
     return broken

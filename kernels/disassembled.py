@@ -34,13 +34,21 @@ class Report:
     stores: Mapping[int, int]
 
     @property
+    def wide_bits(self) -> int:
+        """Bits that a wide access moves for each lane: all lanes together move 512 bytes.
+
+        NVIDIA has 32 lanes in a warp, AMD 64.
+        """
+        return 64 if self.target.startswith("gfx") else 128
+
+    @property
     def wide(self) -> float:
-        """The share of the bytes in the listed loads and stores that move 128 bits or more at once.
+        """The share of the bytes in the listed loads and stores that move `wide_bits` or more at once.
 
         An instruction in a loop counts once, as it stands in the listing.
         """
         moved = [*self.loads.items(), *self.stores.items()]
-        wide = sum(width * count for width, count in moved if width >= 128)
+        wide = sum(width * count for width, count in moved if width >= self.wide_bits)
         return wide / max(1, sum(width * count for width, count in moved))
 
 

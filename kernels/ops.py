@@ -16,20 +16,21 @@ Watching does not change the numbers: an operation that hides points (attention,
 embed_patches, the sums with a norm) shows a wrapper's `tap` the values it would see in numpy, and
 still gives the kernel's result, unless the tap hands back another value to go on with.
 
-Everything that is not defined here is plain torch on every device (plain.py).
+Operations that are not defined here are plain torch on every device (plain.py); what comes before the
+towers and after them is ends.py's. (Longer than other files, so that the choice stands in one place.)
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from kernels import plain, plain_ends
+from kernels import plain
 from kernels.activations import activate
 from kernels.checks import check_linear, check_patches
 from kernels.choice import Choice, chosen, last_choice
+from kernels.ends import contrastive_loss, normalize_pixels, sigmoid_loss, top_matches
 from kernels.errors import KernelError
 from kernels.plain import (
     Tap,
@@ -365,77 +366,3 @@ def layer_norm_of_sum(
         if tapped is not total:
             y = layer_norm(tapped, norm.weight, norm.bias, eps)
     return tap(norm, "output", y)
-
-
-# Beside the graph: what comes before the towers and after them
-
-
-def normalize_pixels(
-    pixels: Tensor,
-    mean: float | Sequence[float],
-    std: float | Sequence[float],
-    rescale: float = 1 / 255,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """Scale, shift and turn pictures (B, Y, X, C) of bytes into (B, C, Y, X)."""
-    reason = why_not(pixels.new_empty(0, dtype=dtype))  # as the result will be
-    if reason is not None:
-        chosen("normalize_pixels", "torch", reason)
-        return plain_ends.normalize_pixels(pixels, mean, std, rescale, dtype)
-    from kernels import normalize_pixels as kernel
-
-    y = kernel.normalize_pixels(pixels, mean, std, rescale, dtype)
-    runs = kernel.variant(pixels)
-    chosen("normalize_pixels", f"normalize_pixels_{runs}", f"strides {pixels.stride()[1:]}")
-    return y
-
-
-def top_matches(
-    image: Tensor,
-    text: Tensor,
-    logit_scale: Tensor,
-    logit_bias: Tensor | None = None,
-    *,
-    k: int,
-    activation: str,
-) -> tuple[Tensor, Tensor]:
-    """Find the k texts that fit each picture best, (I, k): kernels/top_matches.py."""
-    plain_ends.check_matches(image, text, logit_scale, logit_bias, k, activation)
-    reason = why_not(image, text, logit_scale, logit_bias)
-    if reason is None:
-        from kernels import top_matches as kernel
-
-        if k <= kernel.MOST:
-            chosen("top_matches", "top_matches", f"{k} of {len(text)} texts")
-            return kernel.top_matches(
-                image, text, logit_scale, logit_bias, k=k, activation=activation
-            )
-        reason = f"k is above {kernel.MOST}"
-    chosen("top_matches", "torch", reason)
-    return plain_ends.top_matches(image, text, logit_scale, logit_bias, k=k, activation=activation)
-
-
-def contrastive_loss(text_embeds: Tensor, image_embeds: Tensor, logit_scale: Tensor) -> Tensor:
-    """CLIP's loss of B pairs of unit vectors, of shape (): kernels/contrastive_loss.py."""
-    reason = why_not(text_embeds, image_embeds, logit_scale)
-    if reason is not None:
-        chosen("contrastive_loss", "torch", reason)
-        return plain_ends.contrastive_loss(text_embeds, image_embeds, logit_scale)
-    from kernels import contrastive_loss as kernel
-
-    chosen("contrastive_loss", "contrastive_loss", f"{len(text_embeds)} pairs")
-    return kernel.contrastive_loss(text_embeds, image_embeds, logit_scale)
-
-
-def sigmoid_loss(
-    text_embeds: Tensor, image_embeds: Tensor, logit_scale: Tensor, logit_bias: Tensor
-) -> Tensor:
-    """SigLIP's loss of B pairs of unit vectors, of shape (): kernels/sigmoid_loss.py."""
-    reason = why_not(text_embeds, image_embeds, logit_scale, logit_bias)
-    if reason is not None:
-        chosen("sigmoid_loss", "torch", reason)
-        return plain_ends.sigmoid_loss(text_embeds, image_embeds, logit_scale, logit_bias)
-    from kernels import sigmoid_loss as kernel
-
-    chosen("sigmoid_loss", "sigmoid_loss", f"{len(text_embeds)} pairs")
-    return kernel.sigmoid_loss(text_embeds, image_embeds, logit_scale, logit_bias)
