@@ -1,7 +1,10 @@
 """Where the kernels' tests run: in Triton's interpreter, and with `-m gpu` on a GPU."""
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
+
+from kernels.runtime import interpreting
 
 settings.register_profile(
     "kernels",
@@ -15,7 +18,19 @@ settings.load_profile("kernels")
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request):
     """The CPU, where the interpreter takes the place of the compiler; or a GPU."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.fail("-m gpu needs a GPU that torch sees; TRITON_INTERPRET=1 runs on the CPU")
     return request.param
+
+
+def pytest_collection_modifyitems(config):
+    """Refuse a run on a GPU in which Triton would only interpret.
+
+    Raises:
+        UsageError: -m gpu with TRITON_INTERPRET=1.
+    """
+    if config.getoption("markexpr") == "gpu" and interpreting():
+        raise pytest.UsageError("-m gpu needs Triton's compiler; unset TRITON_INTERPRET")
 
 
 def pytest_itemcollected(item):

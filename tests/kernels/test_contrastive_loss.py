@@ -8,6 +8,7 @@ import torch
 from guarded import DTYPES, GUARD, as_float64, guarded, watched_outputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paired import pairs_of
 from rewritten import rewritten
 
 from kernels import contrastive_loss as kernel
@@ -17,18 +18,6 @@ from refimpl import ops as numpy_ops
 from refimpl.graph import chunked_losses
 
 pytestmark = pytest.mark.filterwarnings("ignore:All-NaN:RuntimeWarning")  # the interpreter's max
-
-
-def unit(x):
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
-
-
-def pairs_of(pairs, width, dtype, gap, noise, seed, device):
-    """Unit vectors of texts, and of images that differ from them by some noise."""
-    rng = np.random.default_rng(seed)
-    text = unit(rng.standard_normal((pairs, width)))
-    image = unit(text + noise * unit(rng.standard_normal((pairs, width))))
-    return guarded(text, device, dtype, gap), guarded(image, device, dtype, gap)
 
 
 def twin(text, image, scale):
